@@ -1,0 +1,46 @@
+/*
+ * The configuration in force, as plain data. It is built once by conf_load(), never changed
+ * afterwards, and so may be read by every process forked since, without a lock. Each member of
+ * struct conf_gateway is a row of the table in conf/settings.h, where type, bounds and meaning are.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+
+/* The settings under "gateway". Strings are never NULL. */
+struct conf_gateway {
+	char *host;		       /* a name or an address, without brackets */
+	uint16_t port;		       /* 0: the system picks a free one */
+	uint32_t workers;	       /* 0: one for each CPU */
+	uint32_t max_connections;      /* of all workers together */
+	uint64_t max_payload;	       /* bytes of one message */
+	uint64_t max_buffered_bytes;   /* of one connection */
+	uint32_t max_in_flight;	       /* unanswered requests of one connection */
+	uint32_t max_fragments;	       /* frames of one message */
+	uint32_t handshake_timeout_ms; /* from accept to hello */
+	uint32_t ping_interval_ms;     /* of silence before a ping */
+	uint32_t pong_timeout_ms;      /* of silence after it */
+	uint32_t drain_timeout_ms;     /* for what is in flight at a stop */
+	int listen_backlog;	       /* as listen(2) takes it */
+	uint64_t ring_bytes;	       /* of the event ring */
+	uint64_t mailbox_bytes;	       /* of one process's mailbox */
+	char **allowed_origins;	       /* allowed_origins_count of them; NULL when 0 */
+	size_t allowed_origins_count;
+	bool echo;	/* whether /echo is there */
+	char *log_file; /* absolute path */
+	enum log_level log_level;
+	enum log_format log_format;
+};
+
+struct conf {
+	struct conf_gateway gateway;
+	char *home;	   /* LURKBOT_HOME as an absolute path, without a slash at its end */
+	char *config_path; /* the JSON file of highest precedence that was read; NULL: none */
+	char **files;	   /* files_count that were read, lowest precedence first, .env last */
+	size_t files_count;
+	char **sources; /* where each setting came from, in the order of the table */
+};
