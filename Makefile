@@ -10,13 +10,20 @@ CONFIGURE_FLAGS ?=
 
 # --- configuration ----------------------------------------------------------------------------
 
-NO_CONFIG := clean deps dist format help
+NO_CONFIG := clean deps deps-missing dist format help
 ifneq ($(filter-out $(NO_CONFIG),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/config.mk
 endif
 
+# These do everything on a fresh machine, so what they need is looked for before configure runs.
+ifneq ($(filter run check% lint bench,$(MAKECMDGOALS)),)
+PURPOSES := build $(if $(filter check% lint bench,$(MAKECMDGOALS)),test) $(filter lint,$(MAKECMDGOALS))
+build/configure $(BUILD)/config.mk: | deps-missing
+endif
+
 build/configure: configure.ac
 	@mkdir -p build
+	@command -v autoconf >/dev/null || { echo 'autoconf is missing: run "make deps"'; exit 1; }
 	cd build && autoconf -o configure ../configure.ac
 	@rm -rf build/autom4te.cache
 
@@ -50,7 +57,8 @@ OBJECTS := $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1)	$(2)')
 
-COMPILE = $(CC) -std=gnu17 -D_GNU_SOURCE $(CPPFLAGS) -Iinclude -I$(BUILD) $(LIB_CFLAGS) \
+# Quoted includes only: the layer sys must not shadow the system's <sys/...>.
+COMPILE = $(CC) -std=gnu17 -D_GNU_SOURCE $(CPPFLAGS) -iquote include -iquote $(BUILD) $(LIB_CFLAGS) \
 	$(WARNINGS) $(CFLAGS) $(HARDENING) $(SANITIZE) -MMD -MP
 LINK = $(CC) $(CFLAGS) $(SANITIZE) $(HARDENING_LD) -Wl,--as-needed $(LDFLAGS)
 
@@ -108,9 +116,152 @@ endef
 $(foreach layer,$(LAYERS),$(eval $(call unit_rule,$(layer))))
 
 .PHONY: unit
-unit: $(UNIT_TESTS) ## build the unit tests
+unit: $(UNIT_TESTS)
 
-# --- the rest ---------------------------------------------------------------------------------
+# --- benchmark --------------------------------------------------------------------------------
+
+BENCH_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard test/bench/*.c))
+
+$(BUILD)/lurkbot-bench: $(BENCH_OBJECTS) $(call archives,$(LAYERS))
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(LIB_LIBS)
+
+.PHONY: bench-program
+bench-program: $(BUILD)/lurkbot-bench
+
+.PHONY: bench
+bench: $(BUILD)/lurkbot bench-program ## measure fan-out and requests
+	LURKBOT=$(BUILD)/lurkbot LURKBOT_BENCH=$(BUILD)/lurkbot-bench test/bench/run
+
+# --- running and testing ----------------------------------------------------------------------
+# Each part of the tests writes a file of lines `PASSED FAILED NAME`; test/report adds them up, and
+# counts a part that could not write its file as failed.
+
+RESULTS := build/results
+WS_VERSION := 8.18.3
+
+take_parts = @rm -f $(1:%=$(RESULTS)/%); \
+	for part in $(1); do $(MAKE) --no-print-directory $$part || :; done; \
+	test/report $(1:%=$(RESULTS)/%)
+begin = @mkdir -p $(RESULTS) && : >$(RESULTS)/$@
+step = @test/step $(RESULTS)/$@
+end = @test/report $(RESULTS)/$@ >/dev/null
+
+.PHONY: run
+run: all ## build, and start the gateway in the foreground
+	./lurkbot gateway start
+
+.PHONY: check
+check: ## build, and run all tests
+	$(call take_parts,check-measures check-unit check-e2e)
+
+.PHONY: check-measures
+check-measures: $(BUILD)/lurkbot ## layers, circles, lengths, completeness of the manual
+	$(begin)
+	$(step) -v check-layers test/check-layers
+	$(step) -v check-cycles test/check-cycles
+	$(step) -v check-length test/check-length
+	$(step) -v check-docs test/check-docs $(BUILD)/lurkbot
+	$(end)
+
+.PHONY: check-unit
+check-unit: $(UNIT_TESTS) ## the unit tests alone
+	@test/run-unit $(RESULTS)/$@ $(UNIT_TESTS)
+
+PYTEST = /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) test/e2e
+
+.PHONY: check-e2e
+check-e2e: $(BUILD)/lurkbot build/node_modules/ws/package.json ## the end-to-end tests alone
+	@LURKBOT=$(CURDIR)/$(BUILD)/lurkbot NODE_PATH=$(CURDIR)/build/node_modules \
+		test/run-pytest $(RESULTS)/$@ $(PYTEST)
+
+build/node_modules/ws/package.json: Makefile
+	npm install --prefix build --no-save --no-package-lock --no-audit --no-fund ws@$(WS_VERSION)
+	@touch $@
+
+ifneq ($(SANITIZE),)
+REPORTS := $(CURDIR)/$(BUILD)/reports
+PYTEST_FLAGS += -m san
+export ASAN_OPTIONS := detect_leaks=1:detect_stack_use_after_return=1:log_path=$(REPORTS)/asan
+export UBSAN_OPTIONS := print_stacktrace=1:log_path=$(REPORTS)/ubsan
+endif
+
+# A report counts, also when the process that wrote it was one that nobody waits for.
+.PHONY: check-san
+check-san: ## unit and marked end-to-end tests under ASan and UBSan
+	@rm -rf build/san/reports && mkdir -p build/san/reports
+	$(call take_parts,san/check-unit san/check-e2e san/reports)
+
+.PHONY: san/check-unit san/check-e2e san/reports
+san/check-unit san/check-e2e: san/%:
+	@$(MAKE) --no-print-directory BUILD=build/san RESULTS=$(RESULTS)/san \
+		CONFIGURE_FLAGS=--enable-sanitizers $*
+
+san/reports:
+	$(begin)
+	$(step) sanitizer-reports sh -c '! grep -h . build/san/reports/*'
+	$(end)
+
+.PHONY: lint
+lint: ## format, warnings of two compilers, static checks, measures
+	$(call take_parts,lint-code check-measures)
+
+C_FILES = $(shell git ls-files 'src/*.c' 'include/*.h' 'test/*.[ch]')
+SCRIPTS = $(shell git grep -lE '^\#!.*sh$$' -- .ci contrib test)
+strict_build = $(MAKE) --no-print-directory BUILD=build/lint-$(1) CC=$(1) \
+	CONFIGURE_FLAGS=--enable-werror all unit $(if $(BENCH_OBJECTS),bench-program)
+
+.PHONY: lint-code
+lint-code: $(BUILD)/config.mk
+	$(begin)
+	$(step) clang-format clang-format --dry-run -Werror $(C_FILES)
+	$(step) gcc $(call strict_build,gcc)
+	$(step) clang $(call strict_build,clang)
+	$(step) check-headers test/check-headers $(BUILD)
+	$(step) cppcheck cppcheck -q --error-exitcode=1 --inline-suppr \
+		--enable=warning,portability,performance --suppressions-list=test/cppcheck.txt \
+		-Iinclude -I$(BUILD) -D_GNU_SOURCE src
+	$(step) shellcheck shellcheck $(SCRIPTS)
+	$(step) mandoc mandoc -T lint -W warning $(MAN_PAGES)
+	$(end)
+
+.PHONY: format
+format: ## bring all C files into the house's format
+	clang-format -i $(C_FILES)
+
+.PHONY: deps
+deps: ## install what building, testing and linting need (Debian)
+	contrib/deps build test lint
+
+.PHONY: deps-missing
+deps-missing:
+	@contrib/deps $(PURPOSES)
+
+# --- installing -------------------------------------------------------------------------------
+
+INSTALL ?= install
+MAN_PAGES := $(wildcard man/*.[1-8])
+man_target = $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
+
+.PHONY: install
+install: $(BUILD)/lurkbot ## install below prefix (and DESTDIR)
+	$(INSTALL) -D -m 755 $(BUILD)/lurkbot $(DESTDIR)$(bindir)/lurkbot
+	$(INSTALL) -D -m 644 etc/config.json $(DESTDIR)$(docdir)/config.json
+	$(INSTALL) -D -m 644 README $(DESTDIR)$(docdir)/README
+	$(INSTALL) -D -m 644 LICENSE $(DESTDIR)$(docdir)/LICENSE
+	$(foreach page,$(MAN_PAGES),$(INSTALL) -D -m 644 $(page) $(call man_target,$(page)) &&) :
+
+.PHONY: uninstall
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(bindir)/lurkbot $(foreach page,$(MAN_PAGES),$(call man_target,$(page)))
+	rm -f $(addprefix $(DESTDIR)$(docdir)/,config.json README LICENSE)
+	-rmdir $(DESTDIR)$(docdir)
+
+.PHONY: dist
+dist: ## pack what is committed into a tar file
+	@mkdir -p build
+	version=$$(sed -n 's/^AC_INIT(\[lurkbot\], \[\(.*\)\], \[\], .*/\1/p' configure.ac) && \
+	git archive --prefix=lurkbot-$$version/ -o build/lurkbot-$$version.tar.gz HEAD
 
 .PHONY: clean
 clean: ## remove all that was made
@@ -118,7 +269,8 @@ clean: ## remove all that was made
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+		awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 .PHONY: FORCE
 FORCE:
