@@ -1,0 +1,71 @@
+/*
+ * The server's side of the opening handshake (RFC 6455 section 4.2), and the Origin rule (section
+ * 10.2).
+ *
+ * Takes a head that http_head_parse accepted and says whether the client asks for a WebSocket,
+ * and whether it asks correctly. Which path serves one, and who may come in, is decided above.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/span.h"
+#include "proto/http.h"
+
+enum { HANDSHAKE_ACCEPT_LEN = 28 };
+
+/* A handshake that was accepted. The spans point into the request's bytes. */
+struct handshake {
+	struct span key;	      /* Sec-WebSocket-Key: 24 characters of base64 */
+	bool wants_lurkbot_v1;	      /* Sec-WebSocket-Protocol offers "lurkbot.v1" */
+	struct span extensions_offer; /* first Sec-WebSocket-Extensions, well-formed, or empty */
+};
+
+enum handshake_verdict {
+	HANDSHAKE_UPGRADE, /* a correct handshake */
+	HANDSHAKE_PLAIN,   /* no WebSocket asked for: an ordinary request */
+	HANDSHAKE_BAD,	   /* a WebSocket asked for, but wrongly: answer with the fault */
+};
+
+/*
+ * Looks at a request head. Upgrade in an HTTP/1.0 request, or to another protocol, is ignored as
+ * RFC 9110 section 7.8 demands: HANDSHAKE_PLAIN. HANDSHAKE_UPGRADE fills *ret. HANDSHAKE_BAD
+ * fills *ret_fault: 405 (not GET), 426 (another version; carries Sec-WebSocket-Version: 13 as in
+ * RFC 6455 section 4.4) or 400. What does not belong to the verdict is left untouched.
+ */
+enum handshake_verdict handshake_check(
+    const struct http_head *head, struct handshake *ret, struct http_fault *ret_fault);
+
+/*
+ * Appends the 101 response of RFC 6455 section 4.2.2. subprotocol is the one selected, or NULL;
+ * it must be one that the client offered. Failure, of memory or of the digest, shows in
+ * buf_status(out).
+ */
+void handshake_accept_write(
+    struct buf *out, const struct handshake *handshake, const char *subprotocol);
+
+/*
+ * The Sec-WebSocket-Accept value for a key: base64 of the SHA-1 of the key and the RFC's GUID;
+ * terminated. For clients too, which compare it. Returns 0, or -ENOMEM when the digest failed,
+ * and then ret is the empty string, which no answer equals.
+ */
+int handshake_accept_key(struct span key, char ret[HANDSHAKE_ACCEPT_LEN + 1]);
+
+enum origin_verdict {
+	ORIGIN_OWN,	/* the host and port that the request itself was sent to */
+	ORIGIN_LISTED,	/* one of the allowed ones */
+	ORIGIN_REFUSED, /* neither, or "null", or not one well-formed origin: answer 403 */
+};
+
+/*
+ * Compares the value of an Origin field with the Host that the request named and with the allowed
+ * origins ("scheme://host[:port]"). Parsed, not as text: scheme and host without regard to case,
+ * an absent port is the scheme's (80 for http and ws, 443 for https and wss). tls says whether
+ * this connection is encrypted, and so which scheme the own origin has. An entry of allowed that
+ * is no origin matches nothing. Call it only for requests that carry the field, and refuse those
+ * that carry it twice.
+ */
+enum origin_verdict origin_check(struct span origin, struct span host_header,
+    const char *const *allowed, size_t allowed_count, bool tls);
