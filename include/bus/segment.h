@@ -1,0 +1,114 @@
+/*
+ * The shared segment: one POSIX object that holds the ring, the mailboxes, the directory, the
+ * counters and the roster of one gateway.
+ *
+ * The supervisor opens it once, before the first fork; children inherit mapping, descriptors and
+ * this view, and never open it by name. Memory is reserved when it is opened, so that no store
+ * can ever meet a full file system (SIGBUS); only the mailboxes of worker slots in which nothing
+ * runs yet are left out, and refuse mail. Left behind by a gateway that died as a whole it is
+ * adopted: the epoch and the events go on. The memory is drawn in bus/layout.h.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/macros.h"
+
+struct counters;
+struct directory;
+struct mailbox;
+struct ring;
+struct roster;
+struct segment;
+struct wake;
+
+enum {
+	SEGMENT_WORKER_SLOTS_MAX = 256,
+	SEGMENT_SLOTS_MAX = SEGMENT_WORKER_SLOTS_MAX + 2,
+};
+
+/* Sizes; bytes are rounded up to whole pages. */
+struct segment_layout {
+	uint32_t worker_slots;	  /* 1 to SEGMENT_WORKER_SLOTS_MAX */
+	uint64_t ring_bytes;	  /* RING_BYTES_MIN to 2^40 */
+	uint64_t mailbox_bytes;	  /* MAILBOX_BYTES_MIN to 2^32 */
+	uint32_t max_connections; /* 1 to DIRECTORY_CONNECTIONS_MAX */
+};
+
+enum segment_origin {
+	SEGMENT_CREATED, /* a new epoch begins */
+	SEGMENT_ADOPTED, /* the epoch goes on */
+};
+
+/*
+ * Opens the segment `name` ("/lurkbot-UID-HHHHHHHH"): adopts what a dead gateway left if it fits
+ * and verifies, else removes it and creates a new one. Nobody else may use it meanwhile: the
+ * caller holds the gateway's lock file. Slots 0 to worker_slots - 1 are the workers, then come
+ * keeper and supervisor. Returns 0; -EINVAL layout out of bounds or name without leading slash;
+ * -ENOSPC no room in shared memory; -EACCES or -EPERM somebody else's object has that name;
+ * -ENOMEM, -EMFILE and the like.
+ */
+int segment_open(const char *name, const struct segment_layout *layout, struct segment **ret,
+    enum segment_origin *ret_origin) must_check;
+
+/*
+ * The supervisor's, before it starts the worker of `slot` for the first time: reserves its
+ * mailbox and
+ * opens it for mail. Again is harmless. Returns 0; -ENOSPC; -EINVAL no such worker slot; -errno.
+ */
+int segment_reserve_worker(struct segment *segment, unsigned slot) must_check;
+
+/*
+ * The supervisor's, after it reaped the process of `slot`: frees its directory entries, drops its
+ * mail, clears its gauges and its reader's place, frees locks that dead processes held, and rings
+ * for all.
+ */
+void segment_clear_slot(struct segment *segment, unsigned slot);
+
+/* Unmaps it and closes this process's descriptors; NULL is allowed. The object stays. */
+void segment_close(struct segment *segment);
+
+/* Removes the object; those that have it mapped keep it. Returns 0 or -errno (-ENOENT). */
+int segment_unlink(const char *name) must_check;
+
+/*
+ * --- parts, all owned by the segment -----------------------------------------------------------
+ */
+
+struct ring *segment_ring(const struct segment *segment);
+struct directory *segment_directory(const struct segment *segment);
+struct roster *segment_roster(const struct segment *segment);
+/* NULL when there is no such slot. */
+struct mailbox *segment_mailbox(const struct segment *segment, unsigned slot);
+/* NULL when there is no such slot. */
+struct counters *segment_counters(const struct segment *segment, unsigned slot);
+/* For bus/bell alone. */
+struct wake *segment_wake(const struct segment *segment);
+
+/*
+ * --- questions ---------------------------------------------------------------------------------
+ */
+
+/* Slots in all, of workers, and the two behind them. */
+unsigned segment_slots(const struct segment *segment);
+unsigned segment_worker_slots(const struct segment *segment);
+unsigned segment_keeper_slot(const struct segment *segment);
+unsigned segment_supervisor_slot(const struct segment *segment);
+/* Descriptor of the object: a child keeps it open only to pass it on. */
+int segment_fd(const struct segment *segment);
+/*
+ * The eventfd that wakes `slot`; every child needs those of all slots. -1 when there is no such
+ * slot.
+ */
+int segment_bell_fd(const struct segment *segment, unsigned slot);
+/* The sizes that it was laid out with, rounded as they are. */
+const struct segment_layout *segment_layout_of(const struct segment *segment);
+/* Bytes of the object, and how many of them are reserved now. */
+uint64_t segment_bytes(const struct segment *segment);
+uint64_t segment_bytes_reserved(const struct segment *segment);
+/*
+ * For the supervisor, every 100 ms or so: the pid of a process that was seen to hold any lock of
+ * the segment for `limit_ms` or longer in one go, else 0.
+ */
+pid_t segment_stuck_holder(struct segment *segment, uint64_t limit_ms);
