@@ -1,0 +1,35 @@
+/*
+ * All that a child process inherits from the supervisor, in one struct.
+ *
+ * The supervisor fills it before the fork. In the child every descriptor that is not named here
+ * (or does not belong to the segment named here) is already closed when the child's main function
+ * gets it, and the signals INT, TERM, HUP, QUIT, USR1, USR2 and PIPE are ignored: a child is told
+ * what to do by its control socket alone.
+ *
+ * Nothing here is ever given back or freed by the child: it ends by returning from its main
+ * function.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct conf;
+struct segment;
+
+enum { INHERIT_LISTEN_MAX = 8 };
+
+struct inherit {
+	const struct conf *conf; /* what was in force at the fork */
+	struct segment *segment; /* mapped; its descriptors are open */
+	unsigned slot;		 /* the child's place in the segment */
+	uint32_t generation;	 /* 1 for the first process in this slot, then 2, 3… */
+	int control_fd; /* sys/control.h; end of file: the supervisor is gone, exit at once */
+	int listen_fds[INHERIT_LISTEN_MAX]; /* TCP listeners, shared by all workers, non-blocking */
+	unsigned listen_count;
+	int unix_fd; /* listener of run/gateway.sock, shared too, non-blocking */
+	int lock_fd; /* holds the lock on run/gateway.lock while any process of the gateway lives */
+	int log_fd;  /* the log file, or -1 */
+	uid_t owner_uid; /* who started the supervisor: has all scopes over unix_fd */
+	uint16_t port;	 /* the port that was bound, also when the configuration says 0 */
+};

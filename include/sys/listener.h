@@ -1,0 +1,52 @@
+/*
+ * Sockets that listen. All are non-blocking and close-on-exec.
+ *
+ * TCP listeners have SO_REUSEADDR, so that a start does not wait for connections in TIME_WAIT,
+ * and TCP_NODELAY, which the kernel hands on to every accepted connection: nobody has to set it
+ * again.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/macros.h"
+
+/* One address to listen on, as listener_resolve finds it. */
+struct listener_address {
+	struct sockaddr_storage address;
+	socklen_t length;
+};
+
+/*
+ * Turns HOST (a number or a name, IPv4 or IPv6, brackets allowed around the latter) and PORT into
+ * at most CAP addresses without duplicates, in the resolver's order. A name may block for as long
+ * as the resolver takes.
+ * Returns 0 with at least one address, -EADDRNOTAVAIL when the name is not known, -EAGAIN when
+ * the resolver cannot say now, or another -errno.
+ */
+int listener_resolve(const char *host, uint16_t port, struct listener_address *ret, unsigned cap,
+    unsigned *ret_count) must_check;
+
+/* The same address with another port. */
+void listener_address_set_port(struct listener_address *address, uint16_t port);
+
+/*
+ * Binds and listens on one address. RET_PORT gets the port that was bound, which matters for port
+ * 0.
+ * Returns 0, or -errno (-EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EAFNOSUPPORT…).
+ */
+int listener_open_address(const struct listener_address *address, int backlog, int *ret_fd,
+    uint16_t *ret_port) must_check;
+
+/* Both steps for the first address of HOST that can be bound. Returns what they return. */
+int listener_open_tcp(
+    const char *host, uint16_t port, int backlog, int *ret_fd, uint16_t *ret_port) must_check;
+
+/*
+ * Listens on a Unix stream socket at PATH, mode 0600 from its first instant. A socket file at
+ * which nobody listens any more is replaced in one step; the path may be longer than sun_path.
+ * Returns 0, -EADDRINUSE when somebody listens there, -EEXIST when PATH is something other than a
+ * socket, or -errno.
+ */
+int listener_open_unix(const char *path, int backlog, int *ret_fd) must_check;

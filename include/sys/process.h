@@ -1,0 +1,24 @@
+/*
+ * What /proc tells about a process. Each returns 0, -ESRCH when the process is gone, or another
+ * -errno.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/macros.h"
+
+/* Resident memory. */
+int process_rss_bytes(pid_t pid, uint64_t *ret_bytes) must_check;
+
+/*
+ * Open descriptors. Cheap since Linux 6.2; before, it takes time in proportion to their number.
+ */
+int process_open_fds(pid_t pid, uint64_t *ret_count) must_check;
+
+/*
+ * When the process started, in clock ticks since boot: with the pid it names a process for good.
+ * A zombie is gone.
+ */
+int process_start_ticks(pid_t pid, uint64_t *ret_ticks) must_check;

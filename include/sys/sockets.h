@@ -1,0 +1,46 @@
+/*
+ * Connected sockets: who is at the other end, and how to reach a Unix socket whose path is long.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include "base/macros.h"
+
+enum {
+	SOCKET_TEXT_MAX = 64,  /* holds `[IPv6]:port` and its NUL */
+	SOCKET_PATH_CAP = 108, /* sun_path */
+};
+
+/*
+ * Writes an address as `127.0.0.1:5000`, `[::1]:5000` (IPv4 in IPv6 is shown as IPv4), `unix`, or
+ * `unknown`.
+ */
+void socket_address_text(
+    const struct sockaddr *address, socklen_t length, char ret_text[SOCKET_TEXT_MAX]);
+
+/* The same for the peer of FD. */
+void socket_peer_text(int fd, char ret_text[SOCKET_TEXT_MAX]);
+
+/*
+ * The uid of the process at the other end of a Unix socket, when it connected. Returns 0 or
+ * -errno.
+ */
+int socket_peer_uid(int fd, uid_t *ret_uid) must_check;
+
+/*
+ * Makes an address for PATH. A path that does not fit goes through /proc/self/fd/N of its folder,
+ * which is opened for it: RET_FOLDER_FD gets that descriptor, to be closed after the bind or
+ * connect, or -1.
+ * Returns 0, -ENAMETOOLONG when the file name alone is too long, or -errno.
+ */
+int socket_unix_address(const char *path, struct sockaddr_storage *ret, socklen_t *ret_length,
+    int *ret_folder_fd) must_check;
+
+/*
+ * Connects to the Unix stream socket at PATH, blocking; the socket is close-on-exec.
+ * Returns 0, -ENOENT, -ECONNREFUSED, or another -errno.
+ */
+int socket_connect_unix(const char *path, int *ret_fd) must_check;
