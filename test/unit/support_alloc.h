@@ -1,0 +1,22 @@
+/*
+ * Lets allocations fail on demand. Linked into every unit test; what is denied and counted are the
+ * allocations of base/alloc.h.
+ */
+#pragma once
+
+/* Lets the n-th allocation from now on fail (1: the next one), and no other. 0: none fails. */
+void support_alloc_fail_at(unsigned n);
+
+/* Lets every allocation fail from now on, until support_alloc_fail_at is called. */
+void support_alloc_fail_all(void);
+
+/* How many allocations were asked for since support_alloc_fail_at was last called. */
+unsigned support_alloc_count(void);
+
+/*
+ * Calls attempt with arg again and again, the first time with the first allocation failing, then
+ * the second, and so on, until one call needs fewer allocations than that: so every failure was
+ * met once. attempt checks for itself that it leaves things right. Returns how many failures that
+ * made.
+ */
+unsigned support_alloc_try_each(void (*attempt)(void *arg), void *arg);
