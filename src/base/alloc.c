@@ -42,9 +42,11 @@ mem_zalloc(size_t n)
 void *
 mem_array(size_t count, size_t n)
 {
-	if (count == 0 || n == 0)
-		return mem_zalloc(1);
-	return is_denied() ? NULL : calloc(count, n);
+	size_t bytes;
+
+	if (__builtin_mul_overflow(count, n, &bytes))
+		return NULL;
+	return mem_zalloc(bytes);
 }
 
 void *
