@@ -1,0 +1,38 @@
+/*
+ * Answering one request: the response frame, and the metrics of the method, in one place, so that
+ * every request is answered and counted once.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/macros.h"
+#include "base/span.h"
+#include "proto/errors.h"
+
+struct connection;
+struct envelope_fault;
+
+/* Whom an answer goes to.  The spans are the caller's. */
+struct answer {
+	struct connection *connection;
+	struct span id;	     /* n == 0: the frame had no usable id */
+	unsigned method;     /* index for the metrics, METHOD_OTHER when there is none */
+	uint64_t started_ns; /* CLOCK_MONOTONIC at the arrival of the request */
+};
+
+/* Sends {"id","type":"response","result":result}; result is JSON text. */
+void answer_result(const struct answer *to, struct span result);
+
+/*
+ * Sends an error.  reason (a stable kebab-case word) and field (a path such as params.event) may be
+ * NULL; the sentence says what was wrong and what would be right.  UNAVAILABLE is marked retryable.
+ */
+void answer_fail(const struct answer *to, enum error_code code, const char *reason,
+    const char *field, const char *format, ...) printf_like(5, 6);
+
+/* Sends what a parser found wrong. */
+void answer_fault(const struct answer *to, const struct envelope_fault *fault);
+
+/* Sends INTERNAL_ERROR for want of memory. */
+void answer_no_memory(const struct answer *to);

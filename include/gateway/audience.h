@@ -1,0 +1,36 @@
+/*
+ * Audiences: connections whose filters are equal share one audience, so a batch of events is matched
+ * once for all of them and not once for each.
+ */
+#pragma once
+
+#include "base/list.h"
+#include "base/macros.h"
+#include "proto/filter.h"
+
+struct audiences;
+struct connection;
+struct gateway;
+
+struct audience {
+	struct list link;    /* audiences, see audiences_list */
+	struct list members; /* connection.member */
+	unsigned member_count;
+	struct filter *filter; /* owned */
+};
+
+/* Creates an empty set; NULL without memory.  Freed when all connections have left. */
+struct audiences *audiences_new(void);
+void audiences_free(struct audiences *audiences);
+
+/* The head of the list of all audiences that have members. */
+struct list *audiences_list(struct audiences *audiences);
+
+/*
+ * Moves the connection into the audience of this filter, which is taken over, also on failure.
+ * Returns 0, or -ENOMEM and leaves the connection where it was.
+ */
+int audience_join_take(struct connection *connection, struct filter *filter) must_check;
+
+/* Takes the connection out of its audience, if it is in one. */
+void audience_leave(struct connection *connection);

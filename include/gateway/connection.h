@@ -1,0 +1,144 @@
+/*
+ * One client's socket: reading, writing, ending.
+ *
+ * A connection knows bytes, not their meaning.  What the bytes mean is decided by its handler, which
+ * changes during its life: HTTP first, then WebSocket.  Input flows from the socket to the handler,
+ * output from the handler through a buffer that exists only while the kernel does not take it all.
+ *
+ *	accept ──▶ OPEN ──connection_close──▶ CLOSING ──flushed, peer done, or time up──▶ freed
+ *
+ * connection_close is the only way to end one.  Memory is freed after the turn of the event loop in
+ * which the connection ended, so a pointer held by a caller further up the stack stays readable.
+ */
+#pragma once
+
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/span.h"
+#include "gateway/deadlines.h"
+#include "proto/wsrecv.h"
+
+struct audience;
+struct connection;
+struct gateway;
+struct hello;
+
+enum connection_state {
+	CONNECTION_OPEN,
+	CONNECTION_CLOSING, /* nothing more is queued; input is read only for the peer's goodbye */
+	CONNECTION_DEAD,    /* off all lists, descriptor closed, memory waits in the graveyard */
+};
+
+enum {
+	CONNECTION_PEER_TEXT = 64, /* "[ffff:…]:65535", "unix:1000" */
+};
+
+/* What a connection's bytes mean.  All callbacks run inside the event loop. */
+struct connection_handler {
+	/*
+	 * Bytes arrived.  Returns how many of them it took; the rest is kept and comes again in
+	 * front of later bytes.  May change the bytes that it takes (unmasking), may change the
+	 * handler, may close the connection; must return 0 when it needs more input or when the
+	 * connection is paused.
+	 */
+	size_t (*on_data)(struct connection *connection, char *data, size_t len);
+	/* A deadline other than DEADLINE_CLOSE has passed. */
+	void (*on_expired)(struct connection *connection, enum deadline_kind kind);
+	/* The end has begun: forget the connection.  Nothing may be queued on it any more. */
+	void (*on_closing)(struct connection *connection);
+	/* Bytes arrived while the connection is closing.  True: the peer has said goodbye. */
+	bool (*on_goodbye)(struct connection *connection, char *data, size_t len);
+};
+
+struct connection {
+	struct list link;  /* gateway.connections, later gateway.graveyard */
+	struct list dirty; /* gateway.dirty while output waits for the end of the turn */
+	struct deadline deadline;
+	struct event event;
+	struct gateway *gateway;
+	const struct connection_handler *handler;
+	struct buf in;		/* what the handler has not taken */
+	struct buf out;		/* what the kernel has not taken */
+	uint64_t out_head_left; /* bytes of the frame at the head of out that was sent in part */
+	int fd;
+	uint32_t id;  /* connId; 0 for one that was refused for want of room */
+	short events; /* what event waits for now */
+	enum connection_state state;
+	bool framed;	       /* output is WebSocket frames, so a Close frame ends it */
+	bool local;	       /* came over run/gateway.sock */
+	bool paused;	       /* the handler wants no input for now */
+	bool blocked;	       /* past max_buffered_bytes: no input until the peer takes output */
+	bool peer_done;	       /* the peer closed, or answered our Close */
+	bool half_closed;      /* our side was shut down */
+	bool subscribed_admin; /* counted in the gauge admin_subscribers */
+	bool counted;	       /* counted in the gauge websockets */
+
+	/* the WebSocket handler's */
+	struct wsrecv recv;
+	void (*on_message)(struct connection *connection, struct span text, bool binary);
+
+	/* the protocol's, from hello-ok on */
+	struct hello *hello;
+	struct audience *audience;
+	struct list member;   /* the audience's members */
+	struct list pendings; /* answers that this connection waits for */
+	uint64_t connected_at_ms;
+	unsigned pending_count;
+	unsigned bad_frames; /* in a row */
+
+	char peer[CONNECTION_PEER_TEXT];
+};
+
+/*
+ * Takes over the connected, non-blocking descriptor fd (also when it fails) and begins to read.
+ * id is the connection's entry in the directory, 0 for none.  Returns the connection, which the
+ * gateway's lists own, or NULL without memory.
+ */
+struct connection *connection_open(struct gateway *gateway, int fd, uint32_t id, bool local,
+    const struct connection_handler *handler);
+
+/*
+ * Begins the end: tells the handler, queues a Close frame (code, reason) on a WebSocket, and frees the
+ * connection once the output is taken and the peer has said goodbye, or after 2 s.  code 0 sends no
+ * frame.  The reason goes to the log and, cut to 123 bytes, to the peer.  A second call is ignored.
+ */
+void connection_close(struct connection *connection, uint16_t code, const char *reason);
+
+/* As connection_close, but without waiting for anything: for a socket that is of no more use. */
+void connection_abort(struct connection *connection, const char *reason);
+
+/* As connection_close for a peer that does not take its output: what waits is dropped first. */
+void connection_close_slow(struct connection *connection, const char *reason);
+
+/* Stops handing input to the handler, and with it reading; connection_resume takes it up again. */
+void connection_pause(struct connection *connection);
+void connection_resume(struct connection *connection);
+
+/*
+ * Queues output that leaves at the end of this turn of the loop, so that answers to pipelined requests
+ * leave together.  The bytes are copied.  On a connection that is not open they are dropped.
+ */
+void connection_queue(struct connection *connection, struct span bytes);
+
+/* Queues one whole WebSocket text message. */
+void connection_queue_text(struct connection *connection, struct span text);
+
+/*
+ * Sends a run of whole frames now, behind what is queued already.  The bytes are copied only as far as
+ * the kernel does not take them.  A peer that has left max_buffered_bytes untaken is closed with 1013.
+ */
+void connection_send_run(struct connection *connection, struct span run);
+
+/* Sends what all connections have queued in this turn.  Called at the end of each turn. */
+void connections_flush(struct gateway *gateway);
+
+/* Frees the connections that ended in this turn.  Called when no callback is on the stack. */
+void connections_bury(struct gateway *gateway);
+
+/* The deadline callback for deadlines_new. */
+void connection_on_deadline(struct deadline *deadline);

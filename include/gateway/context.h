@@ -1,0 +1,73 @@
+/*
+ * The one context of a worker process: what every module of the gateway layer needs to find.
+ *
+ * It is plain data.  The worker fills it once, after the fork, and hands it to each module; modules
+ * reach each other through it and never through globals.  Modules own what they hang in here: the
+ * context neither allocates nor frees any of it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/log.h"
+
+struct audiences;
+struct conf;
+struct counters;
+struct deadlines;
+struct directory;
+struct event_base;
+struct fanout;
+struct peers;
+struct publisher;
+struct recent;
+struct ring;
+struct roster;
+struct segment;
+
+enum {
+	/* One read takes at most this much, so one busy peer cannot keep the loop to itself. */
+	GATEWAY_READ_BYTES = 64 * 1024,
+};
+
+struct gateway {
+	const struct conf *conf;
+	struct event_base *base;
+
+	/* shared memory, and which part of it is ours to write */
+	struct segment *segment;
+	struct ring *ring;
+	struct directory *directory;
+	struct roster *roster;
+	struct counters *counters;
+	unsigned slot;
+	uint32_t generation;
+
+	/* modules, each owned by its own _new and _free */
+	struct deadlines *deadlines;
+	struct audiences *audiences;
+	struct fanout *fanout;
+	struct publisher *publisher;
+	struct recent *recent;
+	struct peers *peers;
+
+	/* connections: all of them, those with output to flush, those to free after this turn */
+	struct list connections;
+	struct list dirty;
+	struct list graveyard;
+	/* answers under way: all of them, whichever connection waits */
+	struct list pendings;
+
+	char host[65];	   /* what hello-ok calls this machine */
+	char address[128]; /* where clients connect: ws://127.0.0.1:18789 */
+	char *read_buffer; /* GATEWAY_READ_BYTES, shared by all connections */
+	struct buf text;  /* a result under construction; valid until the next message is handled */
+	struct buf reply; /* a frame under construction; valid until it is queued */
+	uint64_t close_seen;	  /* directory_close_requests as last acted on */
+	struct log_limit hostile; /* bounds what is logged about hostile clients */
+	bool draining;
+};

@@ -1,0 +1,28 @@
+/*
+ * From the ring to the clients of this worker: the hot path.
+ *
+ * Events are taken from the ring in batches.  A batch is matched once for each audience, which gives one
+ * run of bytes, and every member gets that run by one send.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/macros.h"
+
+struct fanout;
+struct gateway;
+
+/* Creates the reader; it begins behind the event seq.  NULL without memory. */
+struct fanout *fanout_new(uint64_t seq);
+void fanout_free(struct fanout *fanout);
+
+/*
+ * Delivers one batch.  Returns true when there is more, so that the caller can look at its sockets in
+ * between.  Connections may end meanwhile.
+ */
+bool fanout_pump(struct gateway *gateway);
+
+/* The last event that was delivered: the position of every connection of this worker. */
+uint64_t fanout_seq(const struct fanout *fanout);

@@ -1,0 +1,15 @@
+/*
+ * The HTTP stage of a connection (RFC 9112): heads in, endpoints answered, upgrades handed to WebSocket.
+ */
+#pragma once
+
+#include "gateway/connection.h"
+
+/* The handler with which every accepted connection begins. */
+extern const struct connection_handler httpd_handler;
+
+/*
+ * The handler of a connection that is one too many: its first request is answered 503, whatever it
+ * asks for.
+ */
+extern const struct connection_handler httpd_full_handler;

@@ -1,0 +1,38 @@
+/*
+ * The built-in methods: one table, sorted by name.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/span.h"
+#include "gateway/answer.h"
+#include "proto/envelope.h"
+
+enum {
+	/* Metrics index of a request whose method is none of ours. */
+	METHOD_OTHER = 63,
+};
+
+/* What a token must allow before it may call a method.  read < write < admin; provider stands beside. */
+enum method_scope { METHOD_READ, METHOD_WRITE, METHOD_ADMIN, METHOD_PROVIDER };
+
+struct method {
+	const char *name;
+	enum method_scope scope;
+	/*
+	 * Answers the request through `to`, now or later (gateway/pending.h): exactly once.  The frame
+	 * and `to` are gone when it returns.
+	 */
+	void (*run)(const struct answer *to, const struct envelope *frame);
+};
+
+/* How many there are, and each by its place in the order of names. */
+unsigned methods_count(void);
+const struct method *method_at(unsigned index);
+
+/* The index of the method of this name, or METHOD_OTHER. */
+unsigned method_find(struct span name);
+
+/* "read", "write", "admin" or "provider". */
+const char *method_scope_name(enum method_scope scope);

@@ -1,0 +1,18 @@
+/*
+ * How the opening of a connection ended, as counted in counters.handshakes and named in /metrics.
+ */
+#pragma once
+
+enum outcome {
+	OUTCOME_OK,	     /* hello-ok */
+	OUTCOME_ECHO,	     /* /echo was opened */
+	OUTCOME_BAD_REQUEST, /* no valid HTTP, or no valid upgrade */
+	OUTCOME_BAD_ORIGIN,  /* 403 */
+	OUTCOME_FULL,	     /* 503, max_connections */
+	OUTCOME_BAD_HELLO,   /* hello-error */
+	OUTCOME_TIMEOUT,     /* no hello, or no request, in time */
+	OUTCOME_COUNT
+};
+
+/* The label: "ok", "bad-hello", …  Static. */
+const char *outcome_name(enum outcome outcome);

@@ -1,0 +1,91 @@
+/*
+ * Response frames.  The text is built in the gateway's reply buffer and copied to the connection's
+ * output as one message; several answers of one turn leave in one send.
+ */
+#include "gateway/answer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "bus/counters.h"
+#include "gateway/connection.h"
+#include "gateway/context.h"
+#include "proto/envelope.h"
+#include "proto/reply.h"
+
+/* code: 0 for a result, else 1 + error_code. */
+static void
+count(const struct answer *to, unsigned code)
+{
+	struct counters *counters = to->connection->gateway->counters;
+
+	counters_add(&counters->requests[to->method][code], 1);
+	counters_observe(&counters->request_seconds[to->method], clock_mono_ns() - to->started_ns);
+}
+
+static void
+send_reply(const struct answer *to)
+{
+	struct buf *reply = &to->connection->gateway->reply;
+
+	if (buf_status(reply) != 0)
+		connection_abort(to->connection, "out of memory");
+	else
+		connection_queue_text(to->connection, buf_span(reply));
+}
+
+void
+answer_result(const struct answer *to, struct span result)
+{
+	struct buf *reply = &to->connection->gateway->reply;
+
+	buf_reset(reply);
+	reply_result(reply, to->id, result);
+	count(to, 0);
+	send_reply(to);
+}
+
+static void
+send_error(const struct answer *to, const struct reply_error *error)
+{
+	struct buf *reply = &to->connection->gateway->reply;
+
+	buf_reset(reply);
+	reply_error(reply, to->id, error);
+	count(to, 1 + (unsigned)error->code);
+	send_reply(to);
+}
+
+void
+answer_fail(const struct answer *to, enum error_code code, const char *reason, const char *field,
+    const char *format, ...)
+{
+	struct reply_error error = {
+		.code = code,
+		.reason = reason,
+		.field = field,
+		.retryable = code == ERROR_UNAVAILABLE,
+	};
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(error.message, sizeof(error.message), format, ap);
+	va_end(ap);
+	send_error(to, &error);
+}
+
+void
+answer_fault(const struct answer *to, const struct envelope_fault *fault)
+{
+	const char *field = fault->field[0] != '\0' ? fault->field : NULL;
+
+	answer_fail(to, fault->code, fault->reason, field, "%s", fault->sentence);
+}
+
+void
+answer_no_memory(const struct answer *to)
+{
+	answer_fail(to, ERROR_INTERNAL_ERROR, "out-of-memory", NULL,
+	    "The gateway is out of memory; try again later");
+}

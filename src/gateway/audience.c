@@ -1,0 +1,141 @@
+/*
+ * One map from the canonical bytes of a filter to its audience.  An audience without members is freed
+ * at once, so the map is as large as the variety of filters in use.
+ */
+#include "gateway/audience.h"
+
+#include <errno.h>
+
+#include "base/alloc.h"
+#include "base/map.h"
+#include "bus/counters.h"
+#include "gateway/connection.h"
+#include "gateway/context.h"
+
+struct audiences {
+	struct map *by_filter;
+	struct list all;
+};
+
+struct audiences *
+audiences_new(void)
+{
+	struct audiences *audiences = mem_zalloc(sizeof(*audiences));
+
+	if (audiences == NULL)
+		return NULL;
+	list_init(&audiences->all);
+	audiences->by_filter = map_new();
+	if (audiences->by_filter == NULL) {
+		mem_free(audiences);
+		return NULL;
+	}
+	return audiences;
+}
+
+void
+audiences_free(struct audiences *audiences)
+{
+	if (audiences == NULL)
+		return;
+	map_free(audiences->by_filter);
+	mem_free(audiences);
+}
+
+struct list *
+audiences_list(struct audiences *audiences)
+{
+	return &audiences->all;
+}
+
+static struct audience *
+create(struct audiences *audiences, struct filter *filter)
+{
+	struct audience *audience = mem_zalloc(sizeof(*audience));
+
+	if (audience == NULL)
+		return NULL;
+	list_init(&audience->members);
+	audience->filter = filter;
+	if (map_put(audiences->by_filter, filter_canon(filter), audience) != 0) {
+		mem_free(audience);
+		return NULL;
+	}
+	list_append(&audiences->all, &audience->link);
+	return audience;
+}
+
+static void
+destroy(struct audiences *audiences, struct audience *audience)
+{
+	map_remove(audiences->by_filter, filter_canon(audience->filter));
+	list_remove(&audience->link);
+	filter_free(audience->filter);
+	mem_free(audience);
+}
+
+static bool
+names_admin(const struct filter *filter)
+{
+	return filter_names_admin(filter, SPAN("gateway.connected")) ||
+	       filter_names_admin(filter, SPAN("gateway.disconnected")) ||
+	       filter_names_admin(filter, SPAN("gateway.pairing"));
+}
+
+/* Subscribers of the admin events are counted: nobody publishes those while nobody listens. */
+static void
+count_admin(struct connection *c)
+{
+	struct counters *counters = c->gateway->counters;
+	bool wants = c->audience != NULL && names_admin(c->audience->filter);
+
+	if (wants && !c->subscribed_admin)
+		counters_add(&counters->admin_subscribers, 1);
+	else if (!wants && c->subscribed_admin)
+		counters_subtract(&counters->admin_subscribers, 1);
+	c->subscribed_admin = wants;
+}
+
+static void
+leave(struct connection *c)
+{
+	struct audience *audience = c->audience;
+
+	if (audience == NULL)
+		return;
+	c->audience = NULL;
+	list_remove(&c->member);
+	if (--audience->member_count == 0)
+		destroy(c->gateway->audiences, audience);
+}
+
+int
+audience_join_take(struct connection *c, struct filter *filter)
+{
+	struct audiences *audiences = c->gateway->audiences;
+	struct audience *audience = map_get(audiences->by_filter, filter_canon(filter));
+
+	if (audience != NULL) {
+		filter_free(filter);
+	} else {
+		audience = create(audiences, filter);
+		if (audience == NULL) {
+			filter_free(filter);
+			return -ENOMEM;
+		}
+	}
+	/* Counted before the old one is left: joining one's own audience must not free it. */
+	audience->member_count++;
+	leave(c);
+	c->audience = audience;
+	list_append(&audience->members, &c->member);
+	count_admin(c);
+	return 0;
+}
+
+void
+audience_leave(struct connection *c)
+{
+	leave(c);
+	count_admin(c);
+}

@@ -1,0 +1,452 @@
+/*
+ * The life of a client's socket.
+ *
+ * Invariants: a connection stands on gateway.connections until it is CONNECTION_DEAD, then on the
+ * graveyard; `events` always says what the event waits for; output leaves in the order in which it was
+ * queued, and the head of `out` is never moved inside a frame without out_head_left knowing.
+ */
+#include "gateway/connection.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "bus/counters.h"
+#include "bus/directory.h"
+#include "conf/conf.h"
+#include "gateway/context.h"
+#include "proto/frame.h"
+#include "proto/hello.h"
+#include "sys/sockets.h"
+
+static void
+connection_kill(struct connection *c)
+{
+	struct gateway *g = c->gateway;
+
+	if (c->state == CONNECTION_DEAD)
+		return;
+	c->state = CONNECTION_DEAD;
+	if (c->events != 0)
+		event_del(&c->event);
+	c->events = 0;
+	deadline_clear(&c->deadline);
+	list_remove(&c->dirty);
+	list_remove(&c->link);
+	list_append(&g->graveyard, &c->link);
+	close(c->fd);
+	c->fd = -1;
+	if (c->id != 0)
+		directory_release(g->directory, c->id);
+	counters_add(&g->counters->closed, 1);
+	counters_subtract(&g->counters->connections, 1);
+}
+
+/* What the event should wait for follows from the state alone; called after every change of it. */
+static void on_event(evutil_socket_t fd, short what, void *arg);
+
+static void
+update_events(struct connection *c)
+{
+	short want = 0;
+
+	if (c->state == CONNECTION_DEAD)
+		return;
+	if ((!c->paused && !c->blocked) || c->state == CONNECTION_CLOSING)
+		want |= EV_READ;
+	if (c->peer_done)
+		want &= (short)~EV_READ;
+	if (c->out.len > 0 && list_is_empty(&c->dirty))
+		want |= EV_WRITE;
+	if (want == c->events)
+		return;
+	if (c->events != 0)
+		event_del(&c->event);
+	c->events = want;
+	if (want == 0)
+		return;
+	event_assign(&c->event, c->gateway->base, c->fd, (short)(want | EV_PERSIST), on_event, c);
+	if (event_add(&c->event, NULL) != 0)
+		connection_kill(c);
+}
+
+/* Says how much of the frame is left in which the first `sent` bytes of data end. */
+static uint64_t
+frame_left_after(uint64_t head_left, struct span frames, size_t sent)
+{
+	size_t at = 0;
+	uint64_t left = head_left;
+
+	while (at < sent) {
+		uint64_t step;
+
+		if (left == 0)
+			left = frame_total(span_make(frames.p + at, frames.n - at));
+		step = left < sent - at ? left : sent - at;
+
+		at += (size_t)step;
+		left -= step;
+	}
+	return left;
+}
+
+/* Nothing waits any more: see whether that ends a closing connection. */
+static void
+on_flushed(struct connection *c)
+{
+	c->out_head_left = 0;
+	buf_fini(&c->out);
+	if (c->state != CONNECTION_CLOSING)
+		return;
+	if (c->peer_done) {
+		connection_kill(c);
+	} else if (!c->framed && !c->half_closed) {
+		/* An immediate close would reset the peer and could take the answer with it. */
+		c->half_closed = true;
+		shutdown(c->fd, SHUT_WR);
+	}
+}
+
+static ssize_t
+send_some(struct connection *c, const char *data, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = send(c->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n > 0)
+		counters_add(&c->gateway->counters->bytes_out, (uint64_t)n);
+	else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS))
+		n = 0;
+	return n;
+}
+
+/* Gives the handler what there is until it takes no more; returns how much it took. */
+static size_t
+feed(struct connection *c, char *data, size_t len)
+{
+	size_t used = 0;
+
+	while (used < len && c->state == CONNECTION_OPEN && !c->paused && !c->blocked) {
+		size_t n = c->handler->on_data(c, data + used, len - used);
+
+		if (n == 0)
+			break;
+		used += n;
+	}
+	return used;
+}
+
+static void
+feed_kept(struct connection *c)
+{
+	size_t used = feed(c, c->in.data, c->in.len);
+
+	if (c->state != CONNECTION_OPEN || used == c->in.len)
+		buf_fini(&c->in);
+	else
+		buf_consume(&c->in, used);
+}
+
+/* Hands over what was kept, when nothing stands in the way any more. */
+static void
+continue_input(struct connection *c)
+{
+	if (c->state == CONNECTION_OPEN && !c->paused && !c->blocked && c->in.len > 0)
+		feed_kept(c);
+	update_events(c);
+}
+
+static void
+flush(struct connection *c)
+{
+	size_t limit = c->gateway->conf->gateway.max_buffered_bytes;
+
+	if (c->out.len > 0) {
+		ssize_t n = send_some(c, c->out.data, c->out.len);
+
+		if (n < 0) {
+			connection_abort(c, strerror(errno));
+			return;
+		}
+		if ((size_t)n < c->out.len) {
+			if (c->framed)
+				c->out_head_left = frame_left_after(
+				    c->out_head_left, buf_span(&c->out), (size_t)n);
+			buf_consume(&c->out, (size_t)n);
+		} else {
+			c->out.len = 0;
+		}
+	}
+	if (c->out.len == 0)
+		on_flushed(c);
+	if (c->state == CONNECTION_DEAD)
+		return;
+	/* Reading begins again at half the limit, so that one byte does not switch it each time. */
+	if (c->out.len > limit)
+		c->blocked = true;
+	else if (c->blocked && c->out.len <= limit / 2)
+		c->blocked = false;
+	continue_input(c);
+}
+
+static void
+take_input(struct connection *c, char *data, size_t len)
+{
+	counters_add(&c->gateway->counters->bytes_in, len);
+	if (c->state == CONNECTION_CLOSING) {
+		if (c->handler->on_goodbye(c, data, len)) {
+			c->peer_done = true;
+			flush(c);
+		}
+		return;
+	}
+	if (c->in.len > 0) {
+		buf_append(&c->in, data, len);
+	} else {
+		size_t used = feed(c, data, len);
+
+		if (c->state != CONNECTION_OPEN || used == len)
+			return;
+		buf_append(&c->in, data + used, len - used);
+		if (buf_status(&c->in) == 0)
+			return;
+	}
+	if (buf_status(&c->in) != 0)
+		connection_abort(c, "out of memory");
+	else
+		feed_kept(c);
+}
+
+static void
+on_readable(struct connection *c)
+{
+	ssize_t n;
+
+	do
+		n = recv(c->fd, c->gateway->read_buffer, GATEWAY_READ_BYTES, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n > 0) {
+		take_input(c, c->gateway->read_buffer, (size_t)n);
+		return;
+	}
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return;
+	if (n < 0) {
+		connection_abort(c, strerror(errno));
+		return;
+	}
+	/* A peer that shut down its side may still read what waits for it. */
+	c->peer_done = true;
+	if (c->state == CONNECTION_OPEN)
+		connection_close(c, 0, "the peer closed the connection");
+	else
+		flush(c);
+}
+
+static void
+on_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct connection *c = arg;
+
+	(void)fd;
+	if ((what & EV_WRITE) != 0)
+		flush(c);
+	if ((what & EV_READ) != 0 && (c->events & EV_READ) != 0)
+		on_readable(c);
+	update_events(c);
+}
+
+struct connection *
+connection_open(
+    struct gateway *g, int fd, uint32_t id, bool local, const struct connection_handler *handler)
+{
+	struct connection *c = mem_zalloc(sizeof(*c));
+
+	if (c == NULL) {
+		close(fd);
+		return NULL;
+	}
+	c->gateway = g;
+	c->fd = fd;
+	c->id = id;
+	c->local = local;
+	c->handler = handler;
+	c->connected_at_ms = clock_real_ms();
+	socket_peer_text(fd, c->peer);
+	wsrecv_init(&c->recv);
+	list_init(&c->dirty);
+	list_init(&c->member);
+	list_init(&c->pendings);
+	deadline_init(&c->deadline);
+	deadline_set(g->deadlines, &c->deadline, DEADLINE_HANDSHAKE, clock_mono_ms());
+	list_append(&g->connections, &c->link);
+	counters_add(&g->counters->accepted, 1);
+	counters_add(&g->counters->connections, 1);
+	update_events(c);
+	return c;
+}
+
+/* The common part of every end; true when this call is the one that begins it. */
+static bool
+begin_end(struct connection *c, uint16_t code, const char *reason)
+{
+	if (c->state != CONNECTION_OPEN)
+		return false;
+	log_conn_debug(c->id, "closed (%u): %s; peer %s", code, reason, c->peer);
+	counters_add(&c->gateway->counters->closes[counters_close_bucket(code)], 1);
+	c->state = CONNECTION_CLOSING;
+	c->handler->on_closing(c);
+	buf_fini(&c->in);
+	return true;
+}
+
+void
+connection_close(struct connection *c, uint16_t code, const char *reason)
+{
+	if (!begin_end(c, code, reason))
+		return;
+	if (c->framed && code != 0) {
+		frame_append_close(&c->out, code, span_cstr(reason));
+		if (buf_status(&c->out) != 0) {
+			connection_kill(c);
+			return;
+		}
+	}
+	deadline_set(c->gateway->deadlines, &c->deadline, DEADLINE_CLOSE, clock_mono_ms());
+	list_remove(&c->dirty);
+	flush(c);
+}
+
+void
+connection_abort(struct connection *c, const char *reason)
+{
+	begin_end(c, 0, reason);
+	connection_kill(c);
+}
+
+void
+connection_close_slow(struct connection *c, const char *reason)
+{
+	if (c->state != CONNECTION_OPEN)
+		return;
+	/* The frame that was begun has to be finished, or the Close frame would be read as its bytes. */
+	if (c->out_head_left < c->out.len)
+		c->out.len = (size_t)c->out_head_left;
+	counters_add(&c->gateway->counters->slow_closed, 1);
+	connection_close(c, 1013, reason);
+}
+
+void
+connection_pause(struct connection *c)
+{
+	c->paused = true;
+	update_events(c);
+}
+
+void
+connection_resume(struct connection *c)
+{
+	c->paused = false;
+	continue_input(c);
+}
+
+void
+connection_queue(struct connection *c, struct span bytes)
+{
+	if (c->state != CONNECTION_OPEN)
+		return;
+	buf_append_span(&c->out, bytes);
+	if (buf_status(&c->out) != 0) {
+		connection_abort(c, "out of memory");
+		return;
+	}
+	if (list_is_empty(&c->dirty) && (c->events & EV_WRITE) == 0)
+		list_append(&c->gateway->dirty, &c->dirty);
+	/* Answers pile up inside one turn too: the handler stops at the limit. */
+	if (c->out.len > c->gateway->conf->gateway.max_buffered_bytes)
+		c->blocked = true;
+}
+
+void
+connection_queue_text(struct connection *c, struct span text)
+{
+	uint8_t header[14];
+	size_t header_len = frame_header_write(header, WS_TEXT, true, text.n, NULL);
+
+	connection_queue(c, span_make((const char *)header, header_len));
+	connection_queue(c, text);
+}
+
+void
+connection_send_run(struct connection *c, struct span run)
+{
+	ssize_t n = 0;
+
+	if (c->state != CONNECTION_OPEN)
+		return;
+	if (c->out.len > c->gateway->conf->gateway.max_buffered_bytes) {
+		connection_close_slow(c, "Too slow: events were not taken in time");
+		return;
+	}
+	if (c->out.len == 0) {
+		n = send_some(c, run.p, run.n);
+		if (n < 0) {
+			connection_abort(c, strerror(errno));
+			return;
+		}
+		if ((size_t)n == run.n)
+			return;
+		c->out_head_left = frame_left_after(0, run, (size_t)n);
+	}
+	buf_append(&c->out, run.p + n, run.n - (size_t)n);
+	if (buf_status(&c->out) != 0)
+		connection_abort(c, "out of memory");
+	else
+		update_events(c);
+}
+
+void
+connections_flush(struct gateway *g)
+{
+	struct list *first;
+
+	while ((first = list_first(&g->dirty)) != NULL) {
+		list_remove(first);
+		flush(container_of(first, struct connection, dirty));
+	}
+}
+
+void
+connections_bury(struct gateway *g)
+{
+	struct list *first;
+
+	while ((first = list_first(&g->graveyard)) != NULL) {
+		struct connection *c = container_of(first, struct connection, link);
+
+		list_remove(first);
+		wsrecv_fini(&c->recv);
+		hello_free(c->hello);
+		buf_fini(&c->in);
+		buf_fini(&c->out);
+		mem_free(c);
+	}
+}
+
+void
+connection_on_deadline(struct deadline *deadline)
+{
+	struct connection *c = container_of(deadline, struct connection, deadline);
+
+	if (deadline->kind == DEADLINE_CLOSE)
+		connection_kill(c);
+	else
+		c->handler->on_expired(c, deadline->kind);
+}

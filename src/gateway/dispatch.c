@@ -1,0 +1,116 @@
+/*
+ * One frame, one verdict.  A frame that is not valid costs its sender an answer and, the 20th time in a
+ * row, the connection.
+ */
+#include "gateway/dispatch.h"
+
+#include "base/clock.h"
+#include "conf/conf.h"
+#include "gateway/answer.h"
+#include "gateway/context.h"
+#include "gateway/methods.h"
+#include "gateway/pending.h"
+#include "gateway/refuse.h"
+#include "proto/envelope.h"
+
+enum { BAD_FRAMES_MAX = 20 };
+
+static void
+on_bad_frame(const struct answer *to, const struct envelope_fault *fault)
+{
+	struct connection *c = to->connection;
+
+	refuse_log(c, fault->sentence);
+	answer_fault(to, fault);
+	if (++c->bad_frames >= BAD_FRAMES_MAX)
+		connection_close(c, 1008, "Too many bad frames in a row");
+}
+
+static void
+on_request(struct answer *to, const struct envelope *frame)
+{
+	struct connection *c = to->connection;
+	const struct conf_gateway *conf = &c->gateway->conf->gateway;
+
+	to->method = method_find(frame->method);
+	if (pending_find(c, frame->id) != NULL)
+		answer_fail(to, ERROR_INVALID_REQUEST, "duplicate-id", "id",
+		    "A request of this id is still in flight; give each request an id of its own");
+	else if (c->pending_count >= conf->max_in_flight)
+		answer_fail(to, ERROR_UNAVAILABLE, "too-many-in-flight", NULL,
+		    "%u requests are unanswered, which is the limit; wait for an answer",
+		    c->pending_count);
+	else if (to->method == METHOD_OTHER)
+		answer_fail(to, ERROR_METHOD_NOT_FOUND, NULL, "method", "Method not found: %.*s",
+		    (int)frame->method.n, frame->method.p);
+	else if (c->gateway->draining)
+		answer_fail(to, ERROR_UNAVAILABLE, "shutting-down", NULL,
+		    "The gateway is stopping; come back in a moment");
+	else
+		method_at(to->method)->run(to, frame);
+}
+
+/* A cancel for a request that is already answered is late, not wrong. */
+static void
+on_cancel(struct connection *c, const struct envelope *frame)
+{
+	struct pending *pending = pending_find(c, frame->id);
+
+	if (pending != NULL)
+		pending_cancel(pending);
+}
+
+static void
+refuse_type(const struct answer *to, const char *sentence)
+{
+	struct envelope_fault fault;
+
+	envelope_fault_set(&fault, "unknown-type", "type", "%s", sentence);
+	on_bad_frame(to, &fault);
+}
+
+static void
+on_frame(struct answer *to, const struct envelope *frame)
+{
+	struct connection *c = to->connection;
+
+	switch (frame->type) {
+	case ENVELOPE_REQUEST:
+		c->bad_frames = 0;
+		on_request(to, frame);
+		break;
+	case ENVELOPE_CANCEL:
+		c->bad_frames = 0;
+		on_cancel(c, frame);
+		break;
+	case ENVELOPE_HELLO:
+		refuse_type(to, "hello was said already; a connection says it once");
+		break;
+	case ENVELOPE_RESPONSE:
+	case ENVELOPE_PROGRESS:
+		refuse_type(
+		    to, "no request was sent to this connection, so there is nothing to answer");
+		break;
+	case ENVELOPE_UNKNOWN:
+		refuse_type(to, "type must be request or cancel");
+		break;
+	}
+}
+
+void
+dispatch_message(struct connection *c, struct span text, bool binary)
+{
+	struct envelope frame;
+	struct envelope_fault fault;
+	struct answer to = {
+		.connection = c, .method = METHOD_OTHER, .started_ns = clock_mono_ns()
+	};
+	int r = envelope_parse(text, &frame, &fault);
+
+	(void)binary;
+	to.id = frame.id;
+	if (r != 0)
+		on_bad_frame(&to, &fault);
+	else
+		on_frame(&to, &frame);
+}

@@ -1,0 +1,280 @@
+/*
+ * HTTP/1.1 on a connection.  One request is answered before the next head is looked at; a request with a
+ * body is answered and then the connection ends, since no endpoint takes one and skipping bodies of any
+ * length would let a peer keep us reading for ever.
+ */
+#include "gateway/httpd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/jsonw.h"
+#include "bus/counters.h"
+#include "conf/conf.h"
+#include "gateway/context.h"
+#include "gateway/endpoints.h"
+#include "gateway/outcomes.h"
+#include "gateway/presence.h"
+#include "gateway/refuse.h"
+#include "gateway/welcome.h"
+#include "gateway/wsock.h"
+#include "proto/handshake.h"
+#include "proto/http.h"
+
+static void
+count_status(struct connection *c, int status)
+{
+	int class = status / 100;
+
+	if (class < 0 || class >= COUNTERS_HTTP)
+		class = 0;
+	counters_add(&c->gateway->counters->http_requests[class], 1);
+}
+
+/* What follows a response, and whether its body is left out. */
+enum after {
+	AFTER_CLOSE = 0,
+	AFTER_KEEP_ALIVE = 1,
+	AFTER_HEAD_ONLY = 2, /* a flag: the request was HEAD */
+};
+
+static void
+respond(struct connection *c, int status, const char *type, struct span body, const char *lines,
+    enum after after)
+{
+	struct buf *reply = &c->gateway->reply;
+	bool keep_alive = (after & AFTER_KEEP_ALIVE) != 0;
+	bool head_only = (after & AFTER_HEAD_ONLY) != 0;
+
+	buf_reset(reply);
+	http_response_write(reply, status, type, body, keep_alive, span_cstr(lines), head_only);
+	count_status(c, status);
+	if (buf_status(reply) != 0) {
+		connection_abort(c, "out of memory");
+		return;
+	}
+	connection_queue(c, buf_span(reply));
+	if (keep_alive)
+		deadline_set(c->gateway->deadlines, &c->deadline, DEADLINE_IDLE, clock_mono_ms());
+	else
+		connection_close(c, 0, http_status_text(status));
+}
+
+/* Answers {"error":{"code","message"}}, as the protocol's errors look. */
+static void
+respond_error(struct connection *c, int status, enum error_code code, const char *message,
+    const char *lines, enum after after)
+{
+	struct buf *text = &c->gateway->text;
+	struct jsonw w;
+
+	buf_reset(text);
+	jsonw_init(&w, text);
+	jsonw_object(&w);
+	jsonw_key(&w, "error");
+	jsonw_object(&w);
+	jsonw_key(&w, "code");
+	jsonw_cstr(&w, error_code_name(code));
+	jsonw_key(&w, "message");
+	jsonw_cstr(&w, message);
+	jsonw_object_end(&w);
+	jsonw_object_end(&w);
+	buf_append_cstr(text, "\n");
+	if (buf_status(text) != 0)
+		connection_abort(c, "out of memory");
+	else
+		respond(c, status, "application/json", buf_span(text), lines, after);
+}
+
+static void
+respond_fault(struct connection *c, const struct http_fault *fault)
+{
+	counters_add(&c->gateway->counters->handshakes[OUTCOME_BAD_REQUEST], 1);
+	refuse_log(c, fault->text);
+	respond_error(
+	    c, fault->status, ERROR_INVALID_REQUEST, fault->text, fault->header_lines, AFTER_CLOSE);
+}
+
+/* Another local port is another site too, so loopback is no exception (PROTOCOL section 1). */
+static bool
+is_origin_allowed(const struct connection *c, const struct http_head *head)
+{
+	const struct conf_gateway *conf = &c->gateway->conf->gateway;
+	const struct http_header *origin = http_head_find(head, "Origin");
+
+	if (origin == NULL)
+		return true;
+	return http_head_count(head, "Origin") == 1 &&
+	       origin_check(origin->value, head->host, (const char *const *)conf->allowed_origins,
+		   conf->allowed_origins_count, false) != ORIGIN_REFUSED;
+}
+
+static void
+upgrade(struct connection *c, const struct http_head *head, const struct handshake *handshake)
+{
+	struct buf *reply = &c->gateway->reply;
+	bool echo = span_is(head->path, "/echo");
+
+	if (echo ? !c->gateway->conf->gateway.echo
+		 : !span_is(head->path, "/") && !span_is(head->path, "/ws")) {
+		respond_error(c, 404, ERROR_INVALID_REQUEST,
+		    "No WebSocket is served at this path; connect to / or /ws", "", AFTER_CLOSE);
+		return;
+	}
+	buf_reset(reply);
+	handshake_accept_write(
+	    reply, handshake, handshake->wants_lurkbot_v1 && !echo ? "lurkbot.v1" : NULL);
+	if (buf_status(reply) != 0) {
+		connection_abort(c, "out of memory");
+		return;
+	}
+	count_status(c, 101);
+	connection_queue(c, buf_span(reply));
+	if (echo)
+		counters_add(&c->gateway->counters->handshakes[OUTCOME_ECHO], 1);
+	presence_count(c);
+	wsock_start(c, echo ? wsock_echo : welcome_message);
+}
+
+static enum after
+after_of(const struct connection *c, const struct http_head *head)
+{
+	unsigned after = AFTER_CLOSE;
+
+	if (head->keep_alive && !head->has_body && !c->gateway->draining)
+		after |= AFTER_KEEP_ALIVE;
+	if (span_is(head->method, "HEAD"))
+		after |= AFTER_HEAD_ONLY;
+	return (enum after)after;
+}
+
+static void
+answer_plain(struct connection *c, const struct http_head *head)
+{
+	bool head_only = span_is(head->method, "HEAD");
+	enum after after = after_of(c, head);
+	const struct endpoint *endpoint = endpoint_find(head->path);
+	struct endpoint_answer answer = { .status = 200, .type = "application/json" };
+
+	if (endpoint == NULL) {
+		respond_error(c, 404, ERROR_INVALID_REQUEST,
+		    "Nothing is served at this path; see /info", "", after);
+		return;
+	}
+	if (!head_only && !span_is(head->method, "GET")) {
+		respond_error(c, 405, ERROR_INVALID_REQUEST, "This path takes GET and HEAD only",
+		    "Allow: GET, HEAD\r\n", after);
+		return;
+	}
+	buf_reset(&c->gateway->text);
+	endpoint_run(endpoint, c->gateway, head, &answer);
+	if (buf_status(&c->gateway->text) != 0)
+		connection_abort(c, "out of memory");
+	else
+		respond(c, answer.status, answer.type, buf_span(&c->gateway->text),
+		    "Cache-Control: no-store\r\n", after);
+}
+
+static void
+on_head(struct connection *c, const struct http_head *head)
+{
+	struct handshake handshake;
+	struct http_fault fault = { 0 };
+
+	if (!is_origin_allowed(c, head)) {
+		counters_add(&c->gateway->counters->handshakes[OUTCOME_BAD_ORIGIN], 1);
+		refuse_log(c, "its Origin is not allowed");
+		respond_error(c, 403, ERROR_INVALID_REQUEST,
+		    "This Origin may not connect; list it in gateway.allowed_origins", "",
+		    AFTER_CLOSE);
+		return;
+	}
+	switch (handshake_check(head, &handshake, &fault)) {
+	case HANDSHAKE_UPGRADE:
+		upgrade(c, head, &handshake);
+		break;
+	case HANDSHAKE_PLAIN:
+		answer_plain(c, head);
+		break;
+	case HANDSHAKE_BAD:
+		respond_fault(c, &fault);
+		break;
+	}
+}
+
+static size_t
+on_data(struct connection *c, char *data, size_t len)
+{
+	struct http_head head;
+	struct http_fault fault;
+	size_t used = 0;
+
+	switch (http_head_parse(data, len, &head, &used, &fault)) {
+	case HTTP_PARTIAL:
+		/* Between two requests the idle time counts; within one head, the handshake's. */
+		if (c->deadline.kind == DEADLINE_IDLE)
+			deadline_set(c->gateway->deadlines, &c->deadline, DEADLINE_HANDSHAKE,
+			    clock_mono_ms());
+		return 0;
+	case HTTP_BAD:
+		respond_fault(c, &fault);
+		return 0;
+	case HTTP_HEAD:
+		on_head(c, &head);
+		break;
+	}
+	return used;
+}
+
+static size_t
+on_data_full(struct connection *c, char *data, size_t len)
+{
+	(void)data;
+	respond_error(c, 503, ERROR_UNAVAILABLE,
+	    "The gateway has as many connections as it may have (max_connections); try again later",
+	    "Retry-After: 5\r\n", AFTER_CLOSE);
+	return len;
+}
+
+static void
+on_expired(struct connection *c, enum deadline_kind kind)
+{
+	if (kind == DEADLINE_HANDSHAKE)
+		counters_add(&c->gateway->counters->handshakes[OUTCOME_TIMEOUT], 1);
+	if (kind == DEADLINE_HANDSHAKE && c->in.len > 0)
+		respond_error(c, 408, ERROR_INVALID_REQUEST,
+		    "The request did not arrive in time; send it whole", "", AFTER_CLOSE);
+	else
+		connection_close(c, 0, "No request came in time");
+}
+
+static void
+on_closing(struct connection *c)
+{
+	(void)c;
+}
+
+/* Whatever comes now is thrown away; the peer is done when it closes. */
+static bool
+on_goodbye(struct connection *c, char *data, size_t len)
+{
+	(void)c;
+	(void)data;
+	(void)len;
+	return false;
+}
+
+const struct connection_handler httpd_handler = {
+	.on_data = on_data,
+	.on_expired = on_expired,
+	.on_closing = on_closing,
+	.on_goodbye = on_goodbye,
+};
+
+const struct connection_handler httpd_full_handler = {
+	.on_data = on_data_full,
+	.on_expired = on_expired,
+	.on_closing = on_closing,
+	.on_goodbye = on_goodbye,
+};

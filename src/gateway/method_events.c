@@ -1,0 +1,174 @@
+/*
+ * Publishing and subscribing.  An event that was answered stands in the ring; it reaches the publisher's
+ * own worker from there like all others.
+ */
+#include "gateway/method_events.h"
+
+#include <errno.h>
+
+#include "base/jsonw.h"
+#include "conf/conf.h"
+#include "gateway/audience.h"
+#include "gateway/connection.h"
+#include "gateway/context.h"
+#include "gateway/fanout.h"
+#include "gateway/namespaces.h"
+#include "gateway/pending.h"
+#include "gateway/publisher.h"
+#include "proto/names.h"
+#include "proto/params.h"
+#include "proto/subscription.h"
+
+enum { PUBLISH_EVENT, PUBLISH_PAYLOAD, PUBLISH_KEY, PUBLISH_TO, PUBLISH_PARAMS };
+
+static const struct param publish_table[PUBLISH_PARAMS] = {
+	[PUBLISH_EVENT] = { .name = "event",
+	    .kind = PARAM_STRING,
+	    .required = true,
+	    .min = 1,
+	    .max = 128 },
+	[PUBLISH_PAYLOAD] = { .name = "payload", .kind = PARAM_OBJECT },
+	[PUBLISH_KEY] = { .name = "sessionKey",
+	    .alias = "session_key",
+	    .kind = PARAM_STRING,
+	    .min = 1,
+	    .max = ENVELOPE_SESSION_KEY_MAX },
+	[PUBLISH_TO] = { .name = "to", .kind = PARAM_ANY },
+};
+
+static void
+wait_for_ring(const struct answer *to, const struct publication *publication)
+{
+	struct pending *pending = pending_new(to, ENVELOPE_TIMEOUT_MS_MAX, publisher_on_gone, NULL);
+	int r = pending == NULL ? -ENOMEM
+				: publisher_wait(to->connection->gateway, publication, pending);
+
+	if (r == 0)
+		return;
+	if (pending != NULL) {
+		pending_detach(pending);
+		pending_free(pending);
+	}
+	if (r == -ENOBUFS)
+		answer_fail(to, ERROR_UNAVAILABLE, "bus-busy", NULL,
+		    "The event bus is busy and too much waits for it; publish again");
+	else
+		answer_no_memory(to);
+}
+
+static void
+publish(const struct answer *to, const struct publication *publication)
+{
+	struct gateway *g = to->connection->gateway;
+	struct ring_receipt receipt;
+	int r = publisher_publish(g, publication, &receipt);
+
+	switch (r) {
+	case 0:
+		buf_reset(&g->text);
+		publisher_receipt_write(&g->text, &receipt);
+		answer_result(to, buf_span(&g->text));
+		break;
+	case -EAGAIN:
+		wait_for_ring(to, publication);
+		break;
+	case -EMSGSIZE:
+		answer_fail(to, ERROR_INVALID_REQUEST, "too-large", "params.payload",
+		    "The event is larger than the event ring takes; publish a smaller payload");
+		break;
+	case -ENOMEM:
+		answer_no_memory(to);
+		break;
+	default:
+		answer_fail(to, ERROR_INTERNAL_ERROR, "bus-broken", NULL,
+		    "The event ring is not usable; the gateway has to be restarted");
+		break;
+	}
+}
+
+/* What params_read cannot know: names, namespaces, and what is not there yet. */
+static bool
+is_publishable(const struct answer *to, const struct param_value *values)
+{
+	struct span event = values[PUBLISH_EVENT].string;
+
+	if (!name_is_valid(event))
+		answer_fail(to, ERROR_INVALID_REQUEST, "invalid-field", "params.event",
+		    "event must be a name such as agent.delta: letters, digits, _ and -, in parts "
+		    "joined by dots");
+	else if (!namespace_is_open(event))
+		answer_fail(to, ERROR_INVALID_REQUEST, "reserved-event", "params.event",
+		    "%.*s is published by the gateway alone; publish agent.*, channel.*, "
+		    "session.message or a namespace of your own",
+		    (int)event.n, event.p);
+	else if (values[PUBLISH_TO].is_present)
+		answer_fail(to, ERROR_INVALID_REQUEST, "unsupported", "params.to",
+		    "This gateway sends no events to single connections; leave to out");
+	else
+		return true;
+	return false;
+}
+
+void
+method_events_publish(const struct answer *to, const struct envelope *frame)
+{
+	struct params params;
+	struct envelope_fault fault;
+	int r = params_read(
+	    &params, frame->params.text, "params", publish_table, PUBLISH_PARAMS, &fault);
+
+	if (r == -EBADMSG) {
+		answer_fault(to, &fault);
+		return;
+	}
+	if (r != 0) {
+		answer_no_memory(to);
+		return;
+	}
+	if (is_publishable(to, params.values)) {
+		struct publication publication = {
+			.event = params.values[PUBLISH_EVENT].string,
+			.payload = params.values[PUBLISH_PAYLOAD].json.text,
+			.session_key = params.values[PUBLISH_KEY].string,
+		};
+
+		if (!params.values[PUBLISH_PAYLOAD].is_present)
+			publication.payload = SPAN("");
+		publish(to, &publication);
+	}
+	params_fini(&params);
+}
+
+static void
+answer_subscribed(const struct answer *to)
+{
+	struct gateway *g = to->connection->gateway;
+	struct jsonw w;
+
+	buf_reset(&g->text);
+	jsonw_init(&w, &g->text);
+	jsonw_object(&w);
+	filter_write(to->connection->audience->filter, &w);
+	jsonw_key(&w, "seq");
+	jsonw_uint(&w, fanout_seq(g->fanout));
+	jsonw_object_end(&w);
+	if (buf_status(&g->text) != 0)
+		answer_no_memory(to);
+	else
+		answer_result(to, buf_span(&g->text));
+}
+
+void
+method_events_subscribe(const struct answer *to, const struct envelope *frame)
+{
+	struct filter *filter = NULL;
+	struct envelope_fault fault;
+	int r = subscription_parse(frame->params.text, "params", &filter, &fault);
+
+	if (r == -EBADMSG)
+		answer_fault(to, &fault);
+	else if (r != 0 || audience_join_take(to->connection, filter) != 0)
+		answer_no_memory(to);
+	else
+		answer_subscribed(to);
+}

@@ -1,0 +1,26 @@
+/*
+ * Names of the outcomes, which are part of what operators graph: do not rename.
+ */
+#include "gateway/outcomes.h"
+
+#include <assert.h>
+
+#include "bus/counters.h"
+
+static_assert((int)OUTCOME_COUNT <= (int)COUNTERS_HANDSHAKES, "each outcome has a counter");
+
+const char *
+outcome_name(enum outcome outcome)
+{
+	static const char *const names[OUTCOME_COUNT] = {
+		[OUTCOME_OK] = "ok",
+		[OUTCOME_ECHO] = "echo",
+		[OUTCOME_BAD_REQUEST] = "bad-request",
+		[OUTCOME_BAD_ORIGIN] = "bad-origin",
+		[OUTCOME_FULL] = "full",
+		[OUTCOME_BAD_HELLO] = "bad-hello",
+		[OUTCOME_TIMEOUT] = "timeout",
+	};
+
+	return names[outcome];
+}

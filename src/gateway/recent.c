@@ -1,0 +1,195 @@
+/*
+ * A bounded set of sessions in order of their last message.  It is fed by the ring alone, so all workers
+ * come to the same set in the same order, whoever published.
+ */
+#include "gateway/recent.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/map.h"
+#include "proto/frame.h"
+#include "proto/json.h"
+
+struct recent {
+	struct map *by_key;
+	struct list sessions;
+	size_t count;
+};
+
+struct recent *
+recent_new(void)
+{
+	struct recent *recent = mem_zalloc(sizeof(*recent));
+
+	if (recent == NULL)
+		return NULL;
+	list_init(&recent->sessions);
+	recent->by_key = map_new();
+	if (recent->by_key == NULL) {
+		mem_free(recent);
+		return NULL;
+	}
+	return recent;
+}
+
+static void
+forget(struct recent *recent, struct recent_session *session)
+{
+	map_remove(recent->by_key, session->key);
+	list_remove(&session->link);
+	recent->count--;
+	mem_free(session);
+}
+
+void
+recent_free(struct recent *recent)
+{
+	struct list *first;
+
+	if (recent == NULL)
+		return;
+	while ((first = list_first(&recent->sessions)) != NULL)
+		forget(recent, container_of(first, struct recent_session, link));
+	map_free(recent->by_key);
+	mem_free(recent);
+}
+
+static struct recent_session *
+find_or_create(struct recent *recent, struct span key, uint64_t at_ms)
+{
+	struct recent_session *session = map_get(recent->by_key, key);
+
+	if (session != NULL)
+		return session;
+	session = mem_zalloc(sizeof(*session) + key.n);
+	if (session == NULL)
+		return NULL;
+	memcpy(session + 1, key.p, key.n);
+	session->key = span_make((const char *)(session + 1), key.n);
+	session->created_at_ms = at_ms;
+	list_init(&session->link);
+	if (map_put(recent->by_key, session->key, session) != 0) {
+		mem_free(session);
+		return NULL;
+	}
+	recent->count++;
+	if (recent->count > RECENT_SESSIONS_MAX)
+		forget(recent,
+		    container_of(list_last(&recent->sessions), struct recent_session, link));
+	return session;
+}
+
+/* Cuts decoded UTF-8 to a number of characters; returns the length in bytes. */
+static size_t
+cut_characters(const char *text, size_t len, size_t characters)
+{
+	size_t at = 0;
+
+	while (at < len) {
+		if (((unsigned char)text[at] & 0xc0) != 0x80 && characters-- == 0)
+			break;
+		at++;
+	}
+	return at;
+}
+
+static void
+note_text(const struct json_value *value, char *out, size_t characters, struct buf *scratch)
+{
+	size_t len;
+
+	out[0] = '\0';
+	buf_reset(scratch);
+	if (value->kind != JSON_STRING || json_string_append(scratch, value->text) != 0)
+		return;
+	if (buf_status(scratch) != 0)
+		return;
+	len = cut_characters(scratch->data, scratch->len, characters);
+	if (len > 0)
+		memcpy(out, scratch->data, len);
+	out[len] = '\0';
+}
+
+/* The payload's role and content, where it has them as strings. */
+static void
+note_message(struct recent_session *session, struct span frame)
+{
+	static const struct json_field in_event[] = { { "payload", NULL } };
+	static const struct json_field in_payload[] = { { "role", NULL }, { "content", NULL } };
+	struct json_value payload, values[2];
+	struct json_fault fault;
+	struct buf scratch = { 0 };
+	size_t header = frame_payload_offset(frame);
+
+	if (header == 0 ||
+	    json_object_scan(span_make(frame.p + header, frame.n - header), in_event, 1, &payload,
+		JSON_KEYS_MAX, &fault) != 0 ||
+	    payload.kind != JSON_OBJECT ||
+	    json_object_scan(payload.text, in_payload, 2, values, JSON_KEYS_MAX, &fault) != 0)
+		return;
+	note_text(&values[0], session->role, RECENT_ROLE_MAX / 4, &scratch);
+	note_text(&values[1], session->preview, RECENT_PREVIEW_CHARACTERS, &scratch);
+	buf_fini(&scratch);
+}
+
+void
+recent_note(struct recent *recent, const struct ring_record *record, struct span name,
+    struct span key, struct span frame)
+{
+	struct recent_session *session;
+
+	if (key.n == 0 || !span_is(name, "session.message"))
+		return;
+	session = find_or_create(recent, key, record->at_ms);
+	if (session == NULL)
+		return;
+	list_remove(&session->link);
+	list_prepend(&recent->sessions, &session->link);
+	session->updated_at_ms = record->at_ms;
+	session->last_seq = record->seq;
+	session->message_count++;
+	note_message(session, frame);
+}
+
+const struct list *
+recent_list(const struct recent *recent)
+{
+	return &recent->sessions;
+}
+
+struct span
+recent_channel(const struct recent_session *session)
+{
+	const char *colon = memchr(session->key.p, ':', session->key.n);
+
+	return span_make(
+	    session->key.p, colon == NULL ? session->key.n : (size_t)(colon - session->key.p));
+}
+
+void
+recent_write(const struct recent_session *session, struct jsonw *w)
+{
+	jsonw_object(w);
+	jsonw_key(w, "sessionKey");
+	jsonw_str(w, session->key);
+	jsonw_key(w, "channel");
+	jsonw_str(w, recent_channel(session));
+	jsonw_key(w, "createdAt");
+	jsonw_uint(w, session->created_at_ms);
+	jsonw_key(w, "updatedAt");
+	jsonw_uint(w, session->updated_at_ms);
+	jsonw_key(w, "messageCount");
+	jsonw_uint(w, session->message_count);
+	jsonw_key(w, "lastMessage");
+	jsonw_object(w);
+	jsonw_key(w, "role");
+	jsonw_cstr(w, session->role);
+	jsonw_key(w, "preview");
+	jsonw_cstr(w, session->preview);
+	jsonw_key(w, "at");
+	jsonw_uint(w, session->updated_at_ms);
+	jsonw_object_end(w);
+	jsonw_object_end(w);
+}

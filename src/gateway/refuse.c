@@ -1,0 +1,49 @@
+/*
+ * Refusals.  Whatever a peer sends can cause one, so nothing here may cost more than one line a second.
+ */
+#include "gateway/refuse.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "gateway/connection.h"
+#include "gateway/context.h"
+#include "proto/reply.h"
+
+enum { REFUSE_LINES_A_MINUTE = 60 };
+
+void
+refuse_log(struct connection *c, const char *why)
+{
+	unsigned suppressed = 0;
+
+	if (!log_limit_pass(
+		&c->gateway->hostile, clock_mono_ms(), REFUSE_LINES_A_MINUTE, &suppressed))
+		return;
+	if (suppressed > 0)
+		log_info("%u more refusals were not logged", suppressed);
+	log_conn_info(c->id, "refused %s: %s", c->peer, why);
+}
+
+void
+refuse_hello(struct connection *c, enum error_code code, const char *reason, const char *field,
+    const char *sentence)
+{
+	struct buf *reply = &c->gateway->reply;
+	bool mismatch = reason != NULL && strcmp(reason, "protocol-mismatch") == 0;
+	struct reply_error error = {
+		.code = code,
+		.reason = reason,
+		.field = field,
+		.retryable = code == ERROR_UNAVAILABLE,
+	};
+
+	snprintf(error.message, sizeof(error.message), "%s", sentence);
+	refuse_log(c, sentence);
+	buf_reset(reply);
+	reply_hello_error(reply, &error, mismatch);
+	if (buf_status(reply) == 0)
+		connection_queue_text(c, buf_span(reply));
+	connection_close(c, 1008, sentence);
+}

@@ -1,0 +1,71 @@
+/*
+ * The order matters.  What this turn published is delivered in the same turn, behind the answer to its
+ * publisher in no case before it is in the ring; connections are freed last, when no pointer to them is held.
+ */
+#include "gateway/turn.h"
+
+#include "base/clock.h"
+#include "bus/bell.h"
+#include "bus/directory.h"
+#include "gateway/connection.h"
+#include "gateway/context.h"
+#include "gateway/deadlines.h"
+#include "gateway/fanout.h"
+#include "gateway/peers.h"
+#include "gateway/pending.h"
+#include "gateway/publisher.h"
+
+enum {
+	/* Batches for each turn: between them the sockets are looked at. */
+	TURN_BATCHES = 8,
+};
+
+/* connections.close marks the entry and moves the counter of its owner; here the owner acts. */
+static void
+act_on_closes(struct gateway *g)
+{
+	uint64_t requests = directory_close_requests(g->directory, g->slot);
+	struct list *at, *tmp;
+	char reason[DIRECTORY_REASON_MAX + 1];
+
+	if (requests == g->close_seen)
+		return;
+	g->close_seen = requests;
+	LIST_FOREACH_SAFE (at, tmp, &g->connections) {
+		struct connection *c = container_of(at, struct connection, link);
+
+		if (c->id != 0 && directory_take_close(g->directory, c->id, reason))
+			connection_close(c, 1000,
+			    reason[0] != '\0' ? reason : "Closed on request of an administrator");
+	}
+}
+
+bool
+turn_end(struct gateway *g)
+{
+	bool more = false;
+
+	bell_disarm(g->segment, g->slot);
+	publisher_turn(g);
+	peers_receive(g);
+	peers_settle(g, clock_mono_ms());
+	act_on_closes(g);
+	for (unsigned i = 0; i < TURN_BATCHES; i++) {
+		more = fanout_pump(g);
+		if (!more)
+			break;
+	}
+	connections_flush(g);
+	connections_bury(g);
+	if (more || !list_is_empty(&g->dirty))
+		return true;
+	return !bell_arm(g->segment, g->slot, fanout_seq(g->fanout));
+}
+
+void
+turn_tick(struct gateway *g, uint64_t now_ms)
+{
+	deadlines_expire(g->deadlines, now_ms);
+	pendings_expire(g, now_ms);
+	peers_settle(g, now_ms);
+}

@@ -1,0 +1,195 @@
+/*
+ * hello in, hello-ok out.  The position that hello-ok names is the last event that this worker has
+ * delivered, and the connection joins its audience in the same turn: so delivery begins with the next.
+ */
+#include "gateway/welcome.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/jsonw.h"
+#include "bus/counters.h"
+#include "bus/ring.h"
+#include "conf/conf.h"
+#include "config.h"
+#include "gateway/audience.h"
+#include "gateway/context.h"
+#include "gateway/dispatch.h"
+#include "gateway/fanout.h"
+#include "gateway/methods.h"
+#include "gateway/outcomes.h"
+#include "gateway/presence.h"
+#include "gateway/recent.h"
+#include "gateway/refuse.h"
+#include "gateway/wsock.h"
+#include "proto/hello.h"
+
+enum { SNAPSHOT_SESSIONS = 50 };
+
+/* The namespaces of PROTOCOL section 3, in its order. */
+static const char *const event_patterns[] = { "agent.*", "session.*", "cron.*", "config.*",
+	"channel.*", "skill.*", "hook.*", "gateway.*" };
+
+static void
+write_server(const struct connection *c, struct jsonw *w)
+{
+	char conn_id[9];
+
+	snprintf(conn_id, sizeof(conn_id), "%08" PRIx32, c->id);
+	jsonw_key(w, "server");
+	jsonw_object(w);
+	jsonw_key(w, "version");
+	jsonw_cstr(w, LURKBOT_VERSION);
+	jsonw_key(w, "host");
+	jsonw_cstr(w, c->gateway->host);
+	jsonw_key(w, "connId");
+	jsonw_cstr(w, conn_id);
+	jsonw_object_end(w);
+}
+
+static void
+write_features(struct jsonw *w)
+{
+	jsonw_key(w, "features");
+	jsonw_object(w);
+	jsonw_key(w, "methods");
+	jsonw_array(w);
+	for (unsigned i = 0; i < methods_count(); i++)
+		jsonw_cstr(w, method_at(i)->name);
+	jsonw_array_end(w);
+	jsonw_key(w, "events");
+	jsonw_array(w);
+	for (unsigned i = 0; i < ARRAY_LEN(event_patterns); i++)
+		jsonw_cstr(w, event_patterns[i]);
+	jsonw_array_end(w);
+	jsonw_object_end(w);
+}
+
+static void
+write_snapshot(const struct gateway *g, struct jsonw *w)
+{
+	const struct list *at;
+	unsigned left = SNAPSHOT_SESSIONS;
+
+	jsonw_key(w, "snapshot");
+	jsonw_object(w);
+	jsonw_key(w, "sessions");
+	jsonw_array(w);
+	LIST_FOREACH (at, recent_list(g->recent)) {
+		if (left-- == 0)
+			break;
+		recent_write(container_of(at, struct recent_session, link), w);
+	}
+	jsonw_array_end(w);
+	jsonw_key(w, "cronJobs");
+	jsonw_array(w);
+	jsonw_array_end(w);
+	jsonw_key(w, "channels");
+	jsonw_array(w);
+	jsonw_array_end(w);
+	jsonw_object_end(w);
+}
+
+static void
+write_policy(const struct conf_gateway *conf, struct jsonw *w)
+{
+	jsonw_key(w, "policy");
+	jsonw_object(w);
+	jsonw_key(w, "maxPayload");
+	jsonw_uint(w, conf->max_payload);
+	jsonw_key(w, "maxBufferedBytes");
+	jsonw_uint(w, conf->max_buffered_bytes);
+	jsonw_key(w, "maxInFlight");
+	jsonw_uint(w, conf->max_in_flight);
+	jsonw_key(w, "pingIntervalMs");
+	jsonw_uint(w, conf->ping_interval_ms);
+	jsonw_key(w, "pongTimeoutMs");
+	jsonw_uint(w, conf->pong_timeout_ms);
+	jsonw_object_end(w);
+}
+
+/* No event is sent again yet, so a client that asks for it is told to start over from the snapshot. */
+static void
+write_resume(const struct connection *c, struct jsonw *w)
+{
+	jsonw_key(w, "resume");
+	jsonw_object(w);
+	jsonw_key(w, "epoch");
+	jsonw_cstr(w, ring_epoch(c->gateway->ring));
+	jsonw_key(w, "seq");
+	jsonw_uint(w, fanout_seq(c->gateway->fanout));
+	if (c->hello->has_resume) {
+		jsonw_key(w, "recovered");
+		jsonw_bool(w, false);
+	}
+	jsonw_object_end(w);
+}
+
+static void
+send_hello_ok(struct connection *c)
+{
+	struct gateway *g = c->gateway;
+	struct jsonw w;
+
+	buf_reset(&g->text);
+	jsonw_init(&w, &g->text);
+	jsonw_object(&w);
+	jsonw_key(&w, "type");
+	jsonw_cstr(&w, "hello-ok");
+	jsonw_key(&w, "protocol");
+	jsonw_uint(&w, c->hello->protocol);
+	write_server(c, &w);
+	write_features(&w);
+	write_snapshot(g, &w);
+	write_policy(&g->conf->gateway, &w);
+	write_resume(c, &w);
+	jsonw_object_end(&w);
+	if (buf_status(&g->text) != 0)
+		connection_abort(c, "out of memory");
+	else
+		connection_queue_text(c, buf_span(&g->text));
+}
+
+static void
+accept_hello(struct connection *c, struct hello *hello)
+{
+	struct counters *counters = c->gateway->counters;
+
+	c->hello = hello;
+	if (audience_join_take(c, hello_steal_filter(hello)) != 0) {
+		connection_close(c, 1011, "The gateway is out of memory");
+		return;
+	}
+	counters_add(&counters->handshakes[OUTCOME_OK], 1);
+	c->on_message = dispatch_message;
+	wsock_keep_alive(c);
+	log_conn_debug(c->id, "hello from %.*s (%.*s %.*s) at %s", (int)hello->client.id.n,
+	    hello->client.id.p, (int)hello->client.platform.n, hello->client.platform.p,
+	    (int)hello->client.version.n, hello->client.version.p, c->peer);
+	send_hello_ok(c);
+	presence_enter(c);
+}
+
+void
+welcome_message(struct connection *c, struct span text, bool binary)
+{
+	struct envelope_fault fault;
+	struct hello *hello = NULL;
+	int r = hello_parse(text, &hello, &fault);
+
+	(void)binary;
+	if (r == 0 && c->gateway->draining) {
+		hello_free(hello);
+		refuse_hello(
+		    c, ERROR_UNAVAILABLE, "shutting-down", NULL, "The gateway is stopping");
+	} else if (r == 0) {
+		accept_hello(c, hello);
+	} else if (r == -EBADMSG) {
+		counters_add(&c->gateway->counters->handshakes[OUTCOME_BAD_HELLO], 1);
+		refuse_hello(c, fault.code, fault.reason,
+		    fault.field[0] != '\0' ? fault.field : NULL, fault.sentence);
+	} else {
+		connection_close(c, 1011, "The gateway is out of memory");
+	}
+}

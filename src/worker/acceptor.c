@@ -1,0 +1,285 @@
+/*
+ * The listeners stand in an epoll descriptor of their own, with EPOLLEXCLUSIVE, so that a connection wakes
+ * one worker and not all; libevent, which does not know that flag, watches the epoll descriptor.
+ *
+ * The gate: a worker with more than 5 % + 8 connections above the fewest leaves the listeners until it is
+ * back within that; the one with the fewest never leaves, so somebody always accepts.
+ */
+#include "worker/acceptor.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "bus/counters.h"
+#include "bus/directory.h"
+#include "bus/roster.h"
+#include "bus/segment.h"
+#include "conf/conf.h"
+#include "gateway/census.h"
+#include "gateway/connection.h"
+#include "gateway/context.h"
+#include "gateway/httpd.h"
+#include "gateway/outcomes.h"
+#include "sys/sockets.h"
+
+enum {
+	ACCEPT_EACH_TURN = 16,
+	/* Answering 503 costs a descriptor too; beyond this many at a time they are just closed. */
+	FULL_MAX = 64,
+	PAUSE_MS = 100,
+	GATE_PERCENT = 5,
+	GATE_SLACK = 8,
+};
+
+struct listener {
+	struct event event;
+	struct acceptor *acceptor;
+	int fd;
+	int epoll_fd;
+	bool local; /* run/gateway.sock: not gated, its clients are few and must get in */
+	bool watched;
+};
+
+struct acceptor {
+	struct gateway *gateway;
+	uid_t owner_uid;
+	int spare_fd; /* given up to accept and close when there is no descriptor left */
+	uint64_t paused_until_ms;
+	bool out_of_descriptors;
+	unsigned full;
+	unsigned count;
+	struct listener listeners[INHERIT_LISTEN_MAX + 1];
+};
+
+static void
+watch(struct listener *l, bool wanted)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLEXCLUSIVE };
+
+	if (l->watched == wanted)
+		return;
+	if (epoll_ctl(l->epoll_fd, wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, l->fd, &event) == 0)
+		l->watched = wanted;
+	else
+		log_warning("epoll_ctl on a listener: %s", strerror(errno));
+}
+
+/* True while this worker has its fair share or less. */
+static bool
+is_within_share(const struct gateway *g)
+{
+	uint64_t own = counters_get(&g->counters->connections), fewest = own;
+
+	for (unsigned slot = 0; slot < census_worker_slots(g); slot++) {
+		struct roster_entry entry;
+		uint64_t theirs;
+
+		roster_get(g->roster, slot, &entry);
+		if (entry.state != ROSTER_SERVING)
+			continue;
+		theirs = counters_get(&segment_counters(g->segment, slot)->connections);
+		if (theirs < fewest)
+			fewest = theirs;
+	}
+	return own <= fewest + fewest * GATE_PERCENT / 100 + GATE_SLACK;
+}
+
+/* Any descriptor will do: a copy of one that is open needs no file, which a sandbox may refuse. */
+static int
+take_spare(const struct acceptor *a)
+{
+	return fcntl(a->listeners[0].epoll_fd, F_DUPFD_CLOEXEC, 0);
+}
+
+/* No descriptor is left: accept one with the spare, close it, and pause instead of spinning. */
+static void
+on_no_descriptor(struct acceptor *a, struct listener *l, uint64_t now_ms)
+{
+	int fd;
+
+	counters_add(&a->gateway->counters->accept_paused, 1);
+	if (!a->out_of_descriptors)
+		log_warning("no descriptor is left: accepting pauses until some are closed");
+	a->out_of_descriptors = true;
+	if (a->spare_fd >= 0)
+		close(a->spare_fd);
+	fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	a->spare_fd = take_spare(a);
+	a->paused_until_ms = now_ms + PAUSE_MS;
+	for (unsigned i = 0; i < a->count; i++)
+		watch(&a->listeners[i], false);
+}
+
+static bool
+is_owner(const struct acceptor *a, int fd)
+{
+	uid_t uid;
+
+	return socket_peer_uid(fd, &uid) == 0 && (uid == 0 || uid == a->owner_uid);
+}
+
+static void
+refuse_full(struct acceptor *a, int fd)
+{
+	struct gateway *g = a->gateway;
+
+	counters_add(&g->counters->handshakes[OUTCOME_FULL], 1);
+	if (a->full++ < FULL_MAX)
+		connection_open(g, fd, 0, false, &httpd_full_handler);
+	else
+		close(fd);
+}
+
+static void
+admit(struct acceptor *a, const struct listener *l, int fd)
+{
+	struct gateway *g = a->gateway;
+	uint32_t id;
+
+	if (l->local && !is_owner(a, fd)) {
+		log_warning(
+		    "somebody else's process connected to the control socket and was refused");
+		close(fd);
+		return;
+	}
+	if (!l->local && census_connections(g) >= g->conf->gateway.max_connections) {
+		refuse_full(a, fd);
+		return;
+	}
+	if (directory_claim(g->directory, g->slot, &id) != 0) {
+		refuse_full(a, fd);
+		return;
+	}
+	if (connection_open(g, fd, id, l->local, &httpd_handler) == NULL) {
+		directory_release(g->directory, id);
+		log_error("out of memory: a connection was dropped");
+	}
+}
+
+static bool
+accept_one(struct listener *l)
+{
+	struct acceptor *a = l->acceptor;
+	int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0) {
+		admit(a, l, fd);
+		return true;
+	}
+	switch (errno) {
+	case EINTR:
+	case ECONNABORTED:
+		return true;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		on_no_descriptor(a, l, clock_mono_ms());
+		return false;
+	default:
+		return false;
+	}
+}
+
+static void
+on_acceptable(evutil_socket_t epoll_fd, short what, void *arg)
+{
+	struct listener *l = arg;
+	struct epoll_event event;
+
+	(void)what;
+	/* Takes the event off the inner epoll descriptor, which libevent sees as readable. */
+	if (epoll_wait(epoll_fd, &event, 1, 0) < 0 && errno != EINTR)
+		log_warning("epoll_wait on a listener: %s", strerror(errno));
+	for (unsigned i = 0; i < ACCEPT_EACH_TURN; i++) {
+		if (!l->local && !is_within_share(l->acceptor->gateway)) {
+			watch(l, false);
+			return;
+		}
+		if (!accept_one(l))
+			return;
+	}
+}
+
+static int
+add_listener(struct acceptor *a, int fd, bool local)
+{
+	struct listener *l = &a->listeners[a->count];
+
+	l->acceptor = a;
+	l->fd = fd;
+	l->local = local;
+	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (l->epoll_fd < 0)
+		return -1;
+	a->count++;
+	watch(l, true);
+	event_assign(
+	    &l->event, a->gateway->base, l->epoll_fd, EV_READ | EV_PERSIST, on_acceptable, l);
+	return l->watched ? event_add(&l->event, NULL) : -1;
+}
+
+struct acceptor *
+acceptor_new(struct gateway *g, const struct inherit *inherit)
+{
+	struct acceptor *a = mem_zalloc(sizeof(*a));
+	int failed = 0;
+
+	if (a == NULL)
+		return NULL;
+	a->gateway = g;
+	a->owner_uid = inherit->owner_uid;
+	a->spare_fd = -1;
+	for (unsigned i = 0; i < inherit->listen_count; i++)
+		failed |= add_listener(a, inherit->listen_fds[i], false);
+	failed |= add_listener(a, inherit->unix_fd, true);
+	a->spare_fd = take_spare(a);
+	if (failed != 0) {
+		acceptor_free(a);
+		return NULL;
+	}
+	return a;
+}
+
+void
+acceptor_free(struct acceptor *a)
+{
+	if (a == NULL)
+		return;
+	for (unsigned i = 0; i < a->count; i++) {
+		struct listener *l = &a->listeners[i];
+
+		if (event_initialized(&l->event))
+			event_del(&l->event);
+		close(l->epoll_fd);
+	}
+	if (a->spare_fd >= 0)
+		close(a->spare_fd);
+	mem_free(a);
+}
+
+void
+acceptor_tick(struct acceptor *a, uint64_t now_ms)
+{
+	bool within;
+
+	a->full = 0;
+	if (a->paused_until_ms > now_ms)
+		return;
+	within = is_within_share(a->gateway);
+	for (unsigned i = 0; i < a->count; i++)
+		watch(&a->listeners[i], a->listeners[i].local || within);
+	if (a->out_of_descriptors && a->paused_until_ms + 10 * PAUSE_MS < now_ms)
+		a->out_of_descriptors = false;
+}

@@ -1,0 +1,52 @@
+/*
+ * gateway.shutdown stands in the ring before the order to drain is given, so the turn in which the order
+ * arrives has delivered it, or will before anybody is closed: closing begins at the next tick.
+ */
+#include "worker/drain.h"
+
+#include "base/list.h"
+#include "bus/ring.h"
+#include "gateway/connection.h"
+#include "gateway/context.h"
+#include "gateway/fanout.h"
+
+void
+drain_start(struct drain *drain, struct gateway *g, uint32_t timeout_ms, uint64_t now_ms)
+{
+	if (drain->started)
+		return;
+	drain->started = true;
+	drain->deadline_ms = now_ms + timeout_ms;
+	g->draining = true;
+}
+
+void
+drain_tick(struct drain *drain, struct gateway *g, uint64_t now_ms)
+{
+	struct list *at, *tmp;
+	bool late;
+
+	if (!drain->started)
+		return;
+	late = now_ms >= drain->deadline_ms;
+	if (!late && fanout_seq(g->fanout) < ring_head(g->ring))
+		return;
+	LIST_FOREACH_SAFE (at, tmp, &g->connections) {
+		struct connection *c = container_of(at, struct connection, link);
+
+		if (late || c->pending_count == 0)
+			connection_close(c, 1001, "The gateway stops");
+	}
+	if (late)
+		drain_abort_all(g);
+	drain->done = list_is_empty(&g->connections);
+}
+
+void
+drain_abort_all(struct gateway *g)
+{
+	struct list *first;
+
+	while ((first = list_first(&g->connections)) != NULL)
+		connection_abort(container_of(first, struct connection, link), "The process ends");
+}

@@ -1,0 +1,264 @@
+/*
+ * Wires the modules of a worker together and turns its event loop.
+ *
+ * The loop is turned by hand, one round of callbacks at a time, because what each round leaves behind (the
+ * ring, queued answers, closed connections) is dealt with once for all of it.
+ */
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "bus/bell.h"
+#include "bus/ring.h"
+#include "bus/roster.h"
+#include "bus/segment.h"
+#include "conf/conf.h"
+#include "gateway/audience.h"
+#include "gateway/connection.h"
+#include "gateway/context.h"
+#include "gateway/deadlines.h"
+#include "gateway/fanout.h"
+#include "gateway/peers.h"
+#include "gateway/publisher.h"
+#include "gateway/recent.h"
+#include "gateway/roll.h"
+#include "gateway/turn.h"
+#include "sys/control.h"
+#include "worker/acceptor.h"
+#include "worker/drain.h"
+
+enum {
+	TICK_MS = 100,
+	IDLE_HTTP_MS = 60 * 1000,
+	LINGER_MS = 2000, /* for the peer's goodbye */
+};
+
+struct worker {
+	struct gateway gateway;
+	const struct inherit *inherit;
+	struct acceptor *acceptor;
+	struct drain drain;
+	struct event control_event;
+	struct event bell_event;
+	struct event tick_event;
+};
+
+static void
+on_bell(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	bell_drain(w->gateway.segment, w->gateway.slot);
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	uint64_t now_ms = clock_mono_ms();
+
+	(void)fd;
+	(void)what;
+	roster_beat(w->gateway.roster, w->gateway.slot, now_ms);
+	if (w->acceptor != NULL)
+		acceptor_tick(w->acceptor, now_ms);
+	turn_tick(&w->gateway, now_ms);
+	drain_tick(&w->drain, &w->gateway, now_ms);
+}
+
+static void
+start_drain(struct worker *w, const struct control_drain *order)
+{
+	acceptor_free(w->acceptor);
+	w->acceptor = NULL;
+	roster_set_state(w->gateway.roster, w->gateway.slot, ROSTER_DRAINING);
+	drain_start(&w->drain, &w->gateway, order->timeout_ms, clock_mono_ms());
+}
+
+static void
+on_control(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	struct control_message message;
+	struct control_drain order;
+	int r;
+
+	(void)what;
+	while ((r = control_receive(fd, &message)) == 1) {
+		if (message.type == CONTROL_DRAIN && control_read_drain(&message, &order) == 0)
+			start_drain(w, &order);
+		else
+			log_warning(
+			    "a control message of type %u was not understood", message.type);
+		control_message_close(&message);
+	}
+	/* Without a supervisor nobody restarts, stops or watches us: the port has to become free. */
+	if (r == 0)
+		_exit(1);
+	if (r != -EAGAIN)
+		log_warning("control socket: %s", strerror(-r));
+}
+
+static void
+fill_names(struct gateway *g, const struct inherit *inherit)
+{
+	const char *host = g->conf->gateway.host;
+	bool ipv6 = strchr(host, ':') != NULL;
+
+	if (gethostname(g->host, sizeof(g->host) - 1) != 0)
+		snprintf(g->host, sizeof(g->host), "localhost");
+	snprintf(g->address, sizeof(g->address), "ws://%s%s%s:%u", ipv6 ? "[" : "", host,
+	    ipv6 ? "]" : "", inherit->port);
+}
+
+static struct deadlines *
+new_deadlines(const struct conf_gateway *conf)
+{
+	const uint32_t length_ms[DEADLINE_KINDS] = {
+		[DEADLINE_HANDSHAKE] = conf->handshake_timeout_ms,
+		[DEADLINE_IDLE] = IDLE_HTTP_MS,
+		[DEADLINE_PING] = conf->ping_interval_ms,
+		[DEADLINE_PONG] = conf->pong_timeout_ms,
+		[DEADLINE_CLOSE] = LINGER_MS,
+	};
+
+	return deadlines_new(length_ms, connection_on_deadline);
+}
+
+static bool
+gateway_init(struct gateway *g, const struct inherit *inherit)
+{
+	g->conf = inherit->conf;
+	g->segment = inherit->segment;
+	g->slot = inherit->slot;
+	g->generation = inherit->generation;
+	g->ring = segment_ring(g->segment);
+	g->directory = segment_directory(g->segment);
+	g->roster = segment_roster(g->segment);
+	g->counters = segment_counters(g->segment, g->slot);
+	list_init(&g->connections);
+	list_init(&g->dirty);
+	list_init(&g->graveyard);
+	list_init(&g->pendings);
+	fill_names(g, inherit);
+	g->read_buffer = mem_alloc(GATEWAY_READ_BYTES);
+	g->deadlines = new_deadlines(&g->conf->gateway);
+	g->audiences = audiences_new();
+	g->publisher = publisher_new();
+	g->recent = recent_new();
+	g->peers = peers_new(roll_part_write);
+	return g->read_buffer != NULL && g->deadlines != NULL && g->audiences != NULL &&
+	       g->publisher != NULL && g->recent != NULL && g->peers != NULL;
+}
+
+/*
+ * What the ring still holds is read once before the first client: it fills the recent sessions.  Then the
+ * reader is level with the others.
+ */
+static bool
+read_history(struct gateway *g)
+{
+	uint64_t oldest = ring_oldest(g->ring);
+
+	g->fanout = fanout_new(oldest > 0 ? oldest - 1 : 0);
+	if (g->fanout == NULL)
+		return false;
+	ring_reader_attach(g->ring, g->slot, fanout_seq(g->fanout));
+	while (fanout_pump(g))
+		roster_beat(g->roster, g->slot, clock_mono_ms());
+	return true;
+}
+
+static bool
+start_events(struct worker *w)
+{
+	struct gateway *g = &w->gateway;
+	const struct timeval tick = { .tv_usec = TICK_MS * 1000 };
+
+	g->base = event_base_new();
+	if (g->base == NULL)
+		return false;
+	event_assign(&w->control_event, g->base, w->inherit->control_fd, EV_READ | EV_PERSIST,
+	    on_control, w);
+	event_assign(&w->bell_event, g->base, segment_bell_fd(g->segment, g->slot),
+	    EV_READ | EV_PERSIST, on_bell, w);
+	event_assign(&w->tick_event, g->base, -1, EV_PERSIST, on_tick, w);
+	if (event_add(&w->control_event, NULL) != 0 || event_add(&w->bell_event, NULL) != 0 ||
+	    event_add(&w->tick_event, &tick) != 0)
+		return false;
+	w->acceptor = acceptor_new(g, w->inherit);
+	return w->acceptor != NULL;
+}
+
+static void
+worker_free(struct worker *w)
+{
+	struct gateway *g = &w->gateway;
+
+	acceptor_free(w->acceptor);
+	drain_abort_all(g);
+	connections_bury(g);
+	peers_free(g->peers);
+	recent_free(g->recent);
+	publisher_free(g->publisher);
+	fanout_free(g->fanout);
+	audiences_free(g->audiences);
+	deadlines_free(g->deadlines);
+	buf_fini(&g->text);
+	buf_fini(&g->reply);
+	mem_free(g->read_buffer);
+	if (g->base != NULL) {
+		event_del(&w->control_event);
+		event_del(&w->bell_event);
+		event_del(&w->tick_event);
+		event_base_free(g->base);
+	}
+	mem_free(w);
+}
+
+static void
+run(struct worker *w)
+{
+	struct gateway *g = &w->gateway;
+
+	while (!w->drain.done) {
+		bool more = turn_end(g);
+
+		event_base_loop(g->base, EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0));
+	}
+	turn_end(g);
+}
+
+int
+worker_main(const struct inherit *inherit)
+{
+	struct worker *w = mem_zalloc(sizeof(*w));
+	int status = 1;
+
+	if (w == NULL)
+		return 1;
+	w->inherit = inherit;
+	if (!gateway_init(&w->gateway, inherit) || !read_history(&w->gateway) || !start_events(w)) {
+		log_error("the worker could not start: %s", strerror(errno));
+	} else {
+		roster_set_state(w->gateway.roster, w->gateway.slot, ROSTER_SERVING);
+		roster_beat(w->gateway.roster, w->gateway.slot, clock_mono_ms());
+		if (control_send(inherit->control_fd, CONTROL_READY, NULL, 0, NULL, 0) == 0) {
+			run(w);
+			status = 0;
+		}
+	}
+	worker_free(w);
+	return status;
+}
