@@ -2,9 +2,9 @@
  * What is wrong with a configuration, all of it: one line for each error, so that a person mends
  * everything in one go. Each begins with the place, as compilers write it:
  *
- *	/etc/lurkbot/config.json:7: gateway.port: 99999 is out of bounds: must be 0 to 65535
+ *	/etc/lurkbot/config.json:7: gateway.port: must be an integer from 0 to 65535, not 99999
  *	LURKBOT_GATEWAY__PROT: gateway.prot: unknown setting; did you mean LURKBOT_GATEWAY__PORT?
- *	--workers: gateway.workers: "two" is no integer: must be 0 to 256
+ *	--workers: gateway.workers: must be an integer from 0 to 256, not "two"
  *
  * What others wrote is quoted, cut and escaped, so that a line stays a line.
  */
@@ -29,9 +29,9 @@ struct conf_report {
 void conf_report_fini(struct conf_report *);
 
 /*
- * Adds the line "PLACE: KEY: message"; without a key (NULL) "PLACE: message". Place and key are
- * escaped; the message must hold no newline, see conf_report_quote. Without memory the buffer
- * fails, which sticks.
+ * Adds the line "PLACE: KEY: message"; without a key (NULL) "PLACE: message". Both are escaped,
+ * the key cut after 120 bytes; control characters in the message are escaped. Without memory the
+ * buffer fails, which sticks.
  */
 void conf_report_add(struct conf_report *, const char *place, const char *key, const char *fmt, ...)
     printf_like(4, 5);

@@ -1,7 +1,7 @@
 /*
  * The table of all settings: each stands here once, and everything else follows from it: keys of
- * the files, environment variables, flags, defaults, bounds, `config show`, and what the sample file
- * and the manual page are tested against. Names follow by rule:
+ * the files, environment variables, flags, defaults, bounds, `config show`, and what the sample
+ * file and the manual page are tested against. Names follow by rule:
  *
  *	gateway.log_level            in the files: {"gateway":{"log_level":...}}
  *	LURKBOT_GATEWAY__LOG_LEVEL   in the environment and in .env
@@ -37,8 +37,8 @@ struct setting {
 	bool reloadable;	    /* may change while the gateway runs; else at a restart */
 	const char *unit;	    /* "bytes", "ms", or what is counted; NULL: none */
 	const char *help;	    /* one line for people, without a full stop */
-	/* STRING and LIST: NULL where one string is good, else what would be right ("must be ..."). */
-	const char *(*check)(struct span);
+	bool (*check)(struct span); /* STRING, items of a LIST: whether this one is good */
+	const char *wanted;	    /* the same: what it must be, "the path of a file ..." */
 };
 
 /* The table, settings_count() rows, in the order in which files and manual page list them. */

@@ -1,0 +1,35 @@
+/*
+ * Reads and writes the members of struct conf by their row in the table. Types and bounds have been
+ * checked by then: see conf/draft.h.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/jsonw.h"
+#include "base/macros.h"
+#include "base/span.h"
+#include "conf/data.h"
+#include "conf/settings.h"
+
+/* Sets a SETTING_BOOL. */
+void value_set_bool(struct conf *, const struct setting *, bool);
+
+/* Sets a SETTING_INT, or by its index a SETTING_ENUM; the number fits the member. */
+void value_set_integer(struct conf *, const struct setting *, int64_t);
+
+/* Sets a SETTING_STRING to a copy, and frees what it was. 0, or -ENOMEM, and it is as it was. */
+int value_set_string(struct conf *, const struct setting *, struct span) must_check;
+
+/* Adds a copy to the end of a SETTING_LIST. 0, or -ENOMEM, and it is as it was. */
+int value_append_item(struct conf *, const struct setting *, struct span) must_check;
+
+/* Frees what a STRING or LIST holds: NULL, no items. Nothing for the other types. */
+void value_clear(struct conf *, const struct setting *);
+
+/* The number in a SETTING_INT or SETTING_ENUM. */
+int64_t value_integer(const struct conf *, const struct setting *);
+
+/* Writes the value as JSON, as a configuration file would state it. */
+void value_write(const struct conf *, const struct setting *, struct jsonw *);

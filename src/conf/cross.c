@@ -1,0 +1,49 @@
+/*
+ * Bounds that depend on other settings. The error stands at the place of highest precedence, since
+ * that one brought the misfit, and names the other: either may be the one to change.
+ */
+#include "conf/cross.h"
+
+#include <inttypes.h>
+
+#include "conf/value.h"
+
+/* A message must fit into ring and mailboxes this often, or one could lap all readers. */
+enum { MESSAGE_SHARE = 4 };
+
+static void
+report_share(struct draft *d, const struct setting *part, const struct setting *whole)
+{
+	const char *part_place = d->conf->sources[settings_index(part)];
+	const char *whole_place = d->conf->sources[settings_index(whole)];
+	int64_t part_bytes = value_integer(d->conf, part);
+	int64_t whole_bytes = value_integer(d->conf, whole);
+
+	if (draft_layer_of(d, part) >= draft_layer_of(d, whole))
+		conf_report_add(d->report, part_place, part->key,
+		    "must be at most %" PRId64 ", a quarter of %s (%" PRId64 ", %s), not %" PRId64,
+		    whole_bytes / MESSAGE_SHARE, whole->key, whole_bytes, whole_place, part_bytes);
+	else
+		conf_report_add(d->report, whole_place, whole->key,
+		    "must be at least %" PRId64 ", four times %s (%" PRId64 ", %s), not %" PRId64,
+		    part_bytes * MESSAGE_SHARE, part->key, part_bytes, part_place, whole_bytes);
+}
+
+static void
+check_share(struct draft *d, const char *part_key, const char *whole_key)
+{
+	const struct setting *part = settings_by_key(span_cstr(part_key));
+	const struct setting *whole = settings_by_key(span_cstr(whole_key));
+
+	if (draft_is_bad(d, part) || draft_is_bad(d, whole))
+		return;
+	if (value_integer(d->conf, part) > value_integer(d->conf, whole) / MESSAGE_SHARE)
+		report_share(d, part, whole);
+}
+
+void
+cross_check(struct draft *d)
+{
+	check_share(d, "gateway.max_payload", "gateway.ring_bytes");
+	check_share(d, "gateway.max_payload", "gateway.mailbox_bytes");
+}

@@ -1,0 +1,188 @@
+/*
+ * The table of settings, and the names that follow from it. A row is written once, here; the tests
+ * hold etc/config.json and man/lurkbot-config.5 against it. Bounds that depend on another setting
+ * are in conf/cross.c.
+ */
+#include "conf/settings.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/macros.h"
+#include "conf/check.h"
+#include "conf/data.h"
+
+/* The choices stand in the order of the enums that they become. */
+static const char *const log_levels[] = { "debug", "info", "warning", "error", NULL };
+static const char *const log_formats[] = { "text", "json", NULL };
+
+static_assert(LOG_LEVEL_DEBUG == 0 && LOG_LEVEL_ERROR == 3, "as log_levels");
+static_assert(LOG_FORMAT_TEXT == 0 && LOG_FORMAT_JSON == 1, "as log_formats");
+
+/* When a changed value counts. */
+enum { AT_RESTART = 0, ON_RELOAD = 1 };
+
+#define MEMBER(field)                                                             \
+	.key = "gateway." #field, .offset = offsetof(struct conf, gateway.field), \
+	.size = sizeof(((struct conf *)0)->gateway.field)
+
+#define INT(field, value, low, high, when, counted)                                              \
+	MEMBER(field), .type = SETTING_INT, .default_text = #value, .min = (low), .max = (high), \
+		       .reloadable = (when), .unit = (counted)
+
+const struct setting settings[] = {
+	{ MEMBER(host), .type = SETTING_STRING, .default_text = "127.0.0.1", .check = check_host,
+	    .wanted = "a host name or an IP address, such as 127.0.0.1, ::1 or 0.0.0.0",
+	    .help = "address to listen on" },
+	{ INT(port, 18789, 0, 65535, AT_RESTART, NULL),
+	    .help = "TCP port to listen on; 0 lets the system pick a free one" },
+	{ INT(workers, 0, 0, 256, ON_RELOAD, "processes"),
+	    .help = "worker processes; 0 for one for each CPU" },
+	{ INT(max_connections, 100000, 1, 1000000, ON_RELOAD, "connections"),
+	    .help = "connections of all workers together" },
+	{ INT(max_payload, 1048576, 1024, 268435456, ON_RELOAD, "bytes"),
+	    .help = "longest message that is accepted; at most a quarter of ring_bytes and of "
+		    "mailbox_bytes" },
+	{ INT(max_buffered_bytes, 1048576, 65536, 1073741824, ON_RELOAD, "bytes"),
+	    .help = "answers that one client may leave untaken" },
+	{ INT(max_in_flight, 64, 1, 1024, ON_RELOAD, "requests"),
+	    .help = "unanswered requests of one connection" },
+	{ INT(max_fragments, 1024, 1, 1048576, ON_RELOAD, "frames"),
+	    .help = "frames that one message may come in" },
+	{ INT(handshake_timeout_ms, 10000, 100, 600000, ON_RELOAD, "ms"),
+	    .help = "time from the connection to its hello" },
+	{ INT(ping_interval_ms, 30000, 100, 86400000, ON_RELOAD, "ms"),
+	    .help = "silence after which a connection is pinged" },
+	{ INT(pong_timeout_ms, 10000, 100, 86400000, ON_RELOAD, "ms"),
+	    .help = "silence after a ping that ends the connection" },
+	{ INT(drain_timeout_ms, 10000, 0, 600000, ON_RELOAD, "ms"),
+	    .help = "time that a stop leaves for requests in flight" },
+	{ INT(listen_backlog, 4096, 1, 65535, AT_RESTART, "connections"),
+	    .help = "connections that may wait to be accepted" },
+	{ INT(ring_bytes, 33554432, 65536, 68719476736, AT_RESTART, "bytes"),
+	    .help = "shared memory for the event ring" },
+	{ INT(mailbox_bytes, 4194304, 65536, 1073741824, AT_RESTART, "bytes"),
+	    .help = "shared memory for the mailbox of each process" },
+	{ MEMBER(allowed_origins), .type = SETTING_LIST, .default_text = "",
+	    .count_offset = offsetof(struct conf, gateway.allowed_origins_count),
+	    .reloadable = ON_RELOAD, .check = check_origin,
+	    .wanted = "an origin without a path, such as https://chat.example.org:8443",
+	    .help = "origins of web pages that may connect, beside the gateway's own" },
+	{ MEMBER(echo), .type = SETTING_BOOL, .default_text = "false", .reloadable = ON_RELOAD,
+	    .help = "serve /echo, for conformance suites and benchmarks" },
+	{ MEMBER(log_file), .type = SETTING_STRING, .default_text = "", .check = check_file,
+	    .wanted = "the path of a file that begins with / or ~/",
+	    .help = "log file; empty for $LURKBOT_HOME/logs/gateway.log" },
+	{ MEMBER(log_level), .type = SETTING_ENUM, .default_text = "info", .choices = log_levels,
+	    .reloadable = ON_RELOAD, .help = "least level that is logged" },
+	{ MEMBER(log_format), .type = SETTING_ENUM, .default_text = "text", .choices = log_formats,
+	    .reloadable = ON_RELOAD, .help = "form of the log lines" },
+};
+
+static const struct {
+	const char *variable, *key;
+} aliases[] = {
+	{ "LURKBOT_GATEWAY_HOST", "gateway.host" },
+	{ "LURKBOT_GATEWAY_PORT", "gateway.port" },
+};
+
+size_t
+settings_count(void)
+{
+	return ARRAY_LEN(settings);
+}
+
+size_t
+settings_index(const struct setting *s)
+{
+	return (size_t)(s - settings);
+}
+
+const struct setting *
+settings_by_key(struct span key)
+{
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+		if (span_is(key, settings[i].key))
+			return &settings[i];
+	}
+	return NULL;
+}
+
+const struct setting *
+settings_by_flag(struct span flag)
+{
+	char name[SETTING_NAME_MAX];
+
+	if (span_has_prefix(flag, SPAN("--")))
+		flag = span_skip(flag, 2);
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+		setting_flag(&settings[i], name);
+		if (span_is(flag, name + 2))
+			return &settings[i];
+	}
+	return NULL;
+}
+
+const struct setting *
+settings_by_variable(struct span variable)
+{
+	char name[SETTING_NAME_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+		setting_variable(&settings[i], name);
+		if (span_is(variable, name))
+			return &settings[i];
+	}
+	return NULL;
+}
+
+const struct setting *
+settings_by_alias(struct span variable)
+{
+	for (size_t i = 0; i < ARRAY_LEN(aliases); i++) {
+		if (span_is(variable, aliases[i].variable))
+			return settings_by_key(span_cstr(aliases[i].key));
+	}
+	return NULL;
+}
+
+void
+setting_flag(const struct setting *s, char ret_flag[SETTING_NAME_MAX])
+{
+	snprintf(ret_flag, SETTING_NAME_MAX, "--%s", strchr(s->key, '.') + 1);
+	for (char *p = ret_flag; *p != '\0'; p++) {
+		if (*p == '_' || *p == '.')
+			*p = '-';
+	}
+}
+
+void
+setting_variable(const struct setting *s, char ret_variable[SETTING_NAME_MAX])
+{
+	int section = (int)strcspn(s->key, ".");
+
+	snprintf(ret_variable, SETTING_NAME_MAX, "LURKBOT_%.*s__%s", section, s->key,
+	    s->key + section + 1);
+	for (char *p = ret_variable; *p != '\0'; p++) {
+		if (*p >= 'a' && *p <= 'z')
+			*p = (char)(*p - 'a' + 'A');
+	}
+}
+
+const char *
+setting_type_name(enum setting_type type)
+{
+	switch (type) {
+	case SETTING_BOOL:
+		return "boolean";
+	case SETTING_INT:
+		return "integer";
+	case SETTING_STRING:
+		return "string";
+	case SETTING_ENUM:
+		return "choice";
+	case SETTING_LIST:
+		return "list of strings";
+	}
+	return "";
+}

@@ -1,0 +1,160 @@
+/*
+ * The one place that knows how a row of the table reaches the member of struct conf.
+ */
+#include "conf/value.h"
+
+#include <errno.h>
+
+#include "base/alloc.h"
+
+static void *
+member_of(struct conf *c, const struct setting *s)
+{
+	return (char *)c + s->offset;
+}
+
+static const void *
+const_member_of(const struct conf *c, const struct setting *s)
+{
+	return (const char *)c + s->offset;
+}
+
+static size_t *
+count_of(struct conf *c, const struct setting *s)
+{
+	return (size_t *)(void *)((char *)c + s->count_offset);
+}
+
+void
+value_set_bool(struct conf *c, const struct setting *s, bool value)
+{
+	*(bool *)member_of(c, s) = value;
+}
+
+void
+value_set_integer(struct conf *c, const struct setting *s, int64_t value)
+{
+	uint16_t narrow = (uint16_t)value;
+	uint32_t middle = (uint32_t)value;
+
+	if (s->size == sizeof(narrow))
+		memcpy(member_of(c, s), &narrow, sizeof(narrow));
+	else if (s->size == sizeof(middle))
+		memcpy(member_of(c, s), &middle, sizeof(middle));
+	else
+		memcpy(member_of(c, s), &value, sizeof(value));
+}
+
+int
+value_set_string(struct conf *c, const struct setting *s, struct span value)
+{
+	char **member = member_of(c, s);
+	char *copy = mem_strndup(value);
+
+	if (copy == NULL)
+		return -ENOMEM;
+	mem_free(*member);
+	*member = copy;
+	return 0;
+}
+
+int
+value_append_item(struct conf *c, const struct setting *s, struct span item)
+{
+	char ***member = member_of(c, s);
+	size_t *count = count_of(c, s);
+	char *copy = mem_strndup(item);
+	char **longer;
+
+	if (copy == NULL)
+		return -ENOMEM;
+	longer = mem_resize(*member, (*count + 1) * sizeof(*longer));
+	if (longer == NULL) {
+		mem_free(copy);
+		return -ENOMEM;
+	}
+	longer[*count] = copy;
+	*member = longer;
+	*count += 1;
+	return 0;
+}
+
+static void
+clear_list(struct conf *c, const struct setting *s)
+{
+	char ***member = member_of(c, s);
+	size_t *count = count_of(c, s);
+
+	while (*count > 0) {
+		*count -= 1;
+		mem_free((*member)[*count]);
+	}
+	mem_free(*member);
+	*member = NULL;
+}
+
+void
+value_clear(struct conf *c, const struct setting *s)
+{
+	char **member = member_of(c, s);
+
+	if (s->type == SETTING_LIST) {
+		clear_list(c, s);
+	} else if (s->type == SETTING_STRING) {
+		mem_free(*member);
+		*member = NULL;
+	}
+}
+
+int64_t
+value_integer(const struct conf *c, const struct setting *s)
+{
+	uint16_t narrow;
+	uint32_t middle;
+	int64_t wide;
+
+	if (s->size == sizeof(narrow)) {
+		memcpy(&narrow, const_member_of(c, s), sizeof(narrow));
+		return narrow;
+	}
+	if (s->size == sizeof(middle)) {
+		memcpy(&middle, const_member_of(c, s), sizeof(middle));
+		return middle;
+	}
+	memcpy(&wide, const_member_of(c, s), sizeof(wide));
+	return wide;
+}
+
+static void
+write_list(const struct conf *c, const struct setting *s, struct jsonw *w)
+{
+	char *const *items = *(char **const *)const_member_of(c, s);
+	size_t count = *(const size_t *)(const void *)((const char *)c + s->count_offset);
+
+	jsonw_array(w);
+	for (size_t i = 0; i < count; i++)
+		jsonw_cstr(w, items[i]);
+	jsonw_array_end(w);
+}
+
+void
+value_write(const struct conf *c, const struct setting *s, struct jsonw *w)
+{
+	switch (s->type) {
+	case SETTING_BOOL:
+		jsonw_bool(w, *(const bool *)const_member_of(c, s));
+		return;
+	case SETTING_INT:
+		jsonw_int(w, value_integer(c, s));
+		return;
+	case SETTING_STRING:
+		jsonw_cstr(w, *(char *const *)const_member_of(c, s));
+		return;
+	case SETTING_ENUM:
+		jsonw_cstr(w, s->choices[value_integer(c, s)]);
+		return;
+	case SETTING_LIST:
+		write_list(c, s, w);
+		return;
+	}
+}
