@@ -23,7 +23,7 @@ endif
 build/configure: configure.ac
 	@mkdir -p build
 	@command -v autoconf >/dev/null || { echo 'autoconf is missing: run "make deps"'; exit 1; }
-	cd build && autoconf -o configure ../configure.ac
+	@cd build && autoconf -o configure ../configure.ac
 	@rm -rf build/autom4te.cache
 
 # Options that are given are kept; another `make CONFIGURE_FLAGS=...` configures anew.
@@ -36,7 +36,9 @@ endif
 
 $(BUILD)/config.mk: build/configure src/config.mk.in src/config.h.in
 	@mkdir -p $(BUILD)
-	cd $(BUILD) && $(CURDIR)/build/configure --srcdir=$(CURDIR) $$(cat options 2>/dev/null)
+	@cd $(BUILD) && $(CURDIR)/build/configure --srcdir=$(CURDIR) $$(cat options 2>/dev/null) \
+		>configure.out 2>&1 || { cat configure.out; exit 1; }
+	@sed -n '/^  lurkbot/,$$p' $(BUILD)/configure.out
 	@touch $@
 
 # --- layers -----------------------------------------------------------------------------------
@@ -183,8 +185,11 @@ check-e2e: $(BUILD)/lurkbot build/node_modules/ws/package.json ## the end-to-end
 	@LURKBOT=$(CURDIR)/$(BUILD)/lurkbot NODE_PATH=$(CURDIR)/build/node_modules \
 		test/run-pytest $(RESULTS)/$@ $(PYTEST)
 
+# npm is to trust what the system trusts.
 build/node_modules/ws/package.json: Makefile
-	npm install --prefix build --no-save --no-package-lock --no-audit --no-fund ws@$(WS_VERSION)
+	NODE_EXTRA_CA_CERTS=$${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt} \
+		npm install --prefix build --no-save --no-package-lock --no-audit --no-fund \
+		ws@$(WS_VERSION)
 	@touch $@
 
 ifneq ($(SANITIZE),)
