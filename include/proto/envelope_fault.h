@@ -58,6 +58,14 @@ void envelope_fault_set_kind(
     struct envelope_fault *fault, const char *field, enum json_kind kind, const char *wanted);
 
 /*
+ * Writes the fault for a field that should be a string of min..max bytes. kind is the kind of its
+ * value; r, where that is a string, what decoding it gave: -EILSEQ, -ENOSPC for too long, 0 for too
+ * short.
+ */
+void envelope_fault_set_string(struct envelope_fault *fault, const char *field, enum json_kind kind,
+    int r, size_t min, size_t max);
+
+/*
  * Decodes the string of a field and checks that it has min..max bytes. store has room for max
  * bytes. Returns 0 and the bytes written in *ret_len; or -EBADMSG and the fault, also when value is
  * no string.

@@ -12,8 +12,9 @@
 #include "proto/filter.h"
 
 enum {
-	SUBSCRIPTION_EVENTS_MAX = 256, /* patterns */
-	SUBSCRIPTION_KEYS_MAX = 1024,  /* session keys */
+	SUBSCRIPTION_EVENTS_MAX = 256,	  /* patterns */
+	SUBSCRIPTION_KEYS_MAX = 1024,	  /* session keys */
+	SUBSCRIPTION_KEY_BYTES_MAX = 256, /* of one session key */
 };
 
 /*

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "proto/utf8.h"
+#include "base/text.h"
 
 enum { QUOTED_KEY_MAX = 40 };
 
@@ -17,11 +17,11 @@ enum { QUOTED_KEY_MAX = 40 };
 static void
 copy_cut(char *out, size_t size, struct span text)
 {
-	size_t n = utf8_cut(text, size - 1);
+	struct span kept = text_cut(text, size - 1);
 
-	if (n > 0)
-		memcpy(out, text.p, n);
-	out[n] = '\0';
+	if (kept.n > 0)
+		memcpy(out, kept.p, kept.n);
+	out[kept.n] = '\0';
 }
 
 void
@@ -45,7 +45,7 @@ envelope_fault_set(
 static void
 set_duplicate(struct envelope_fault *fault, struct span key, const char *path)
 {
-	char shown[QUOTED_KEY_MAX + 1], field[ENVELOPE_FAULT_FIELD_MAX + 1];
+	char shown[QUOTED_KEY_MAX + 1], field[4 * ENVELOPE_FAULT_FIELD_MAX];
 
 	copy_cut(shown, sizeof(shown), key);
 	(void)snprintf(field, sizeof(field), "%s%s%s", path, path[0] != '\0' ? "." : "", shown);
@@ -90,10 +90,9 @@ envelope_fault_set_kind(
 		    wanted, json_kind_phrase(kind));
 }
 
-/* Says why a string was refused: r is what decoding gave. */
-static void
-set_string(struct envelope_fault *fault, const char *field, enum json_kind kind, int r, size_t min,
-    size_t max)
+void
+envelope_fault_set_string(struct envelope_fault *fault, const char *field, enum json_kind kind,
+    int r, size_t min, size_t max)
 {
 	char wanted[64];
 
@@ -118,7 +117,7 @@ envelope_fault_check_string(struct envelope_fault *fault, const char *field,
 	if (value->kind == JSON_STRING)
 		r = json_string_decode(value->text, store, max, &len);
 	if (r < 0 || len < min) {
-		set_string(fault, field, value->kind, r, min, max);
+		envelope_fault_set_string(fault, field, value->kind, r, min, max);
 		return -EBADMSG;
 	}
 	*ret_len = len;
