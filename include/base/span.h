@@ -82,3 +82,21 @@ span_skip(struct span a, size_t n)
 {
 	return (struct span){ n == 0 ? a.p : a.p + n, a.n - n };
 }
+
+/*
+ * Whether both hold the same bytes, when the letters A to Z count as a to z and all other bytes as
+ * themselves, in any locale.
+ */
+static inline bool
+span_is_equal_nocase(struct span a, struct span b)
+{
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++) {
+		unsigned char x = (unsigned char)a.p[i], y = (unsigned char)b.p[i];
+
+		if (x != y && ((x ^ y) != 0x20 || (x | 0x20) < 'a' || (x | 0x20) > 'z'))
+			return false;
+	}
+	return true;
+}

@@ -83,3 +83,12 @@ void frame_mask(void *data, size_t len, const uint8_t mask[4], size_t offset);
 
 /* Whether a close frame may carry this code: 1000..1003, 1007..1014, 3000..4999. */
 bool frame_close_code_is_valid(uint16_t code);
+
+/*
+ * Bytes of header in front of the payload of the unmasked frame that begins at frame; 0 when frame has
+ * not that many bytes.
+ */
+size_t frame_payload_offset(struct span frame);
+
+/* Bytes of the whole unmasked frame, header and payload, that begins at frame; 0 as above. */
+uint64_t frame_total(struct span frame);

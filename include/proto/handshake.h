@@ -1,6 +1,5 @@
 /*
- * The server's side of the opening handshake (RFC 6455 section 4.2), and the Origin rule (section
- * 10.2).
+ * The server's side of the opening handshake (RFC 6455 section 4.2).
  *
  * Takes a head that http_head_parse accepted and says whether the client asks for a WebSocket,
  * and whether it asks correctly. Which path serves one, and who may come in, is decided above.
@@ -52,20 +51,3 @@ void handshake_accept_write(
  * and then ret is the empty string, which no answer equals.
  */
 int handshake_accept_key(struct span key, char ret[HANDSHAKE_ACCEPT_LEN + 1]);
-
-enum origin_verdict {
-	ORIGIN_OWN,	/* the host and port that the request itself was sent to */
-	ORIGIN_LISTED,	/* one of the allowed ones */
-	ORIGIN_REFUSED, /* neither, or "null", or not one well-formed origin: answer 403 */
-};
-
-/*
- * Compares the value of an Origin field with the Host that the request named and with the allowed
- * origins ("scheme://host[:port]"). Parsed, not as text: scheme and host without regard to case,
- * an absent port is the scheme's (80 for http and ws, 443 for https and wss). tls says whether
- * this connection is encrypted, and so which scheme the own origin has. An entry of allowed that
- * is no origin matches nothing. Call it only for requests that carry the field, and refuse those
- * that carry it twice.
- */
-enum origin_verdict origin_check(struct span origin, struct span host_header,
-    const char *const *allowed, size_t allowed_count, bool tls);

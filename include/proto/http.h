@@ -1,5 +1,5 @@
 /*
- * The head of an HTTP/1 request, read strictly (RFC 9112), and answers written.
+ * The head of an HTTP/1 request, read strictly (RFC 9112).
  *
  * Strict means that whatever two implementations might read differently is refused here: a bare
  * LF, a folded line, white space before a colon, two Content-Length fields (equal ones too),
@@ -15,7 +15,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/span.h"
 
 enum {
@@ -78,11 +77,10 @@ enum http_verdict http_head_parse(const char *data, size_t len, struct http_head
     size_t *ret_used, struct http_fault *ret_fault);
 
 /*
- * Whether http_head_parse could say anything but HTTP_PARTIAL now that data has grown to len
- * bytes. *scanned is 0 for a new head and belongs to this function; it remembers how far was
- * looked. Each byte is looked at once, and it is true at most once for each line and for each
- * control byte, so that a head that trickles in byte by byte costs linear time, not quadratic.
- * Asking is optional.
+ * Whether it is worth calling http_head_parse now that data has grown to len bytes: since the last
+ * question a line ended, a byte came that no head may hold, or the bound was reached. *scanned is 0
+ * for a new head and belongs to this function; it remembers how far was looked. A head of at most
+ * 64 lines that trickles in byte by byte so costs linear time, not quadratic. Asking is optional.
  */
 bool http_head_is_due(const char *data, size_t len, size_t *scanned);
 
@@ -98,18 +96,11 @@ bool http_header_has_token(struct span value, const char *token);
 /* The same for all headers of that name together, which form one list (RFC 9110 section 5.3). */
 bool http_head_has_token(const struct http_head *head, const char *name, const char *token);
 
+/*
+ * Takes the next element, without the white space around it, off a comma-separated list; empty
+ * elements are passed over as RFC 9110 section 5.6.1.2 demands. False when there is none left.
+ */
+bool http_list_next(struct span *list, struct span *ret_element);
+
 /* Whether text is a token: one or more tchar (RFC 9110 section 5.6.2). */
 bool http_is_token(struct span text);
-
-/*
- * Appends a whole response: status line, Content-Type (unless content_type is NULL),
- * Content-Length, "Connection: close" unless keep_alive, extra_header_lines (complete lines with
- * their CRLF, or empty), body. head_only leaves the body out but tells its length, as an answer
- * to HEAD must. With 1xx and 204 there is no body and no length. Date is the caller's, in
- * extra_header_lines: this layer has no clock. Failure of memory shows in buf_status(out).
- */
-void http_response_write(struct buf *out, int status, const char *content_type, struct span body,
-    bool keep_alive, struct span extra_header_lines, bool head_only);
-
-/* The reason phrase of a status code, "Not Found" for 404; "Unknown" for one never sent here. */
-const char *http_status_text(int status);

@@ -34,10 +34,3 @@ bool utf8_is_complete(const struct utf8 *utf8);
 
 /* Whether the whole of text is valid UTF-8. The empty text is. */
 bool utf8_is_valid(struct span text);
-
-/*
- * The length of the longest prefix of text that is not over limit bytes and does not cut a
- * character. text is taken to be valid UTF-8; with anything else the result is still a prefix
- * length <= limit.
- */
-size_t utf8_cut(struct span text, size_t limit);

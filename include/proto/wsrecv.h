@@ -7,8 +7,8 @@
  * input. What has arrived of an unfinished message or control frame is collected in heap memory
  * that grows with what was received, never with what was announced, and is given back when the
  * item was delivered. A whole unfragmented message inside the given bytes is unmasked in place
- * and delivered without a copy. Faults are told at the first byte that proves them, and do not
- * depend on how the bytes were cut.
+ * and delivered without a copy. Faults are told as soon as the field that proves them is
+ * there, not at the end of the frame, and do not depend on how the bytes were cut.
  */
 #pragma once
 
@@ -43,9 +43,9 @@ struct wsrecv {
 	uint8_t message_opcode; /* WS_TEXT or WS_BINARY while fragments > 0 */
 	uint8_t control_len;	/* bytes at the end of message that belong to a control frame */
 	uint8_t phase;		/* enum phase in wsrecv.c */
+	bool is_closed;		/* CLOSE or FAIL was told: what comes is discarded */
 	uint8_t header_len;	/* bytes of the current frame's header so far */
-	uint8_t header
-	    [FRAME_HEADER_MAX]; /* once complete, the masking key is kept rotated at its end */
+	uint8_t header[FRAME_HEADER_MAX]; /* once whole, its last 4 are the key, rotated */
 };
 
 _Static_assert(sizeof(struct wsrecv) <= 96, "an idle connection must stay small");
@@ -72,10 +72,10 @@ struct wsrecv_item {
 };
 
 /* Begins a connection. Allocates nothing; an all-zero struct is begun already. */
-void wsrecv_init(struct wsrecv *recv);
+void wsrecv_init(struct wsrecv *ws);
 
 /* Gives back all memory. The struct may be begun again. */
-void wsrecv_fini(struct wsrecv *recv);
+void wsrecv_fini(struct wsrecv *ws);
 
 /*
  * Takes bytes of the peer, in order and each once, and returns the next item. data is written to:
@@ -85,8 +85,8 @@ void wsrecv_fini(struct wsrecv *recv);
  * for every verdict but WSRECV_MORE. After CLOSE and FAIL all further bytes are consumed unread,
  * with WSRECV_MORE.
  */
-enum wsrecv_verdict wsrecv_next(struct wsrecv *recv, const struct wsrecv_limits *limits, char *data,
+enum wsrecv_verdict wsrecv_next(struct wsrecv *ws, const struct wsrecv_limits *limits, char *data,
     size_t len, size_t *ret_used, struct wsrecv_item *ret);
 
 /* Whether no frame and no message is half received. */
-bool wsrecv_is_idle(const struct wsrecv *recv);
+bool wsrecv_is_idle(const struct wsrecv *ws);
