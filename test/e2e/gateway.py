@@ -1,0 +1,265 @@
+"""A gateway of a test's own: the real binary, a folder of its own, a free port, and proof that
+nothing is left behind when it has stopped."""
+
+import asyncio
+import contextlib
+import glob
+import http.client
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import threading
+import time
+
+import websockets
+
+LURKBOT = os.environ.get("LURKBOT", str(pathlib.Path(__file__).parents[2] / "build" / "lurkbot"))
+SLOW = float(os.environ.get("LURKBOT_TEST_SLOW", "1"))  # sanitizer builds need more patience
+PATIENCE = 20.0 * SLOW
+
+
+def wait_for(condition, what, patience=PATIENCE):
+    """Polls until condition() is true; returns its value. Fails with `what` after the patience."""
+    deadline = time.monotonic() + patience
+    tick = threading.Event()
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {patience:.0f} s in vain: {what}")
+        tick.wait(0.01)
+
+
+def processes_of(home):
+    """Pids of living processes that were started with this LURKBOT_HOME (zombies do not count)."""
+    wanted = f"LURKBOT_HOME={home}".encode()
+    found = []
+    for path in glob.glob("/proc/[0-9]*/environ"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            with open(path, "rb") as f:
+                if wanted not in f.read().split(b"\0"):
+                    continue
+            pid = int(path.split("/")[2])
+            with open(f"/proc/{pid}/stat") as f:
+                if f.read().rpartition(")")[2].split()[0] != "Z":
+                    found.append(pid)
+    return found
+
+
+class Gateway:
+    """Starts `lurkbot gateway start` in the foreground. Settings are those under `gateway`."""
+
+    def __init__(self, home, **settings):
+        self.home = str(home)
+        self.settings = {"port": 0, "workers": 2, **settings}
+        self.process = None
+        self.lines = []
+        self._more = threading.Condition()
+        self._reader = None
+        self._shm_before = set(glob.glob("/dev/shm/lurkbot-*"))
+
+    # --- life ---------------------------------------------------------------------------------
+
+    def environment(self):
+        env = {k: v for k, v in os.environ.items() if not k.startswith("LURKBOT_")}
+        env["LURKBOT_HOME"] = self.home
+        return env
+
+    def start(self, *arguments):
+        os.makedirs(self.home, exist_ok=True)
+        with open(os.path.join(self.home, "config.json"), "w") as f:
+            json.dump({"gateway": self.settings}, f)
+        self.lines = []
+        self.process = subprocess.Popen(
+            [LURKBOT, "gateway", "start", *arguments],
+            env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True, errors="replace")
+        self._reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
+        self._reader.start()
+        self.wait_line(r"ready")
+        return self
+
+    def _read(self, stream):
+        for line in stream:
+            with self._more:
+                self.lines.append(line)
+                self._more.notify_all()
+        with self._more:
+            self.lines.append(None)
+            self._more.notify_all()
+
+    def log(self):
+        return "".join(line for line in self.lines if line)
+
+    def wait_line(self, pattern, patience=PATIENCE):
+        """Waits until the log has a line that matches; returns the match."""
+        def matching():
+            for line in self.lines:
+                if line and (found := re.search(pattern, line)):
+                    return found
+            return None
+        deadline = time.monotonic() + patience
+        with self._more:
+            while not (found := matching()):
+                left = deadline - time.monotonic()
+                if None in self.lines or left <= 0:
+                    raise AssertionError(f"no line matches {pattern!r}:\n{self.log()}")
+                self._more.wait(left)
+        return found
+
+    def stop(self, sig=signal.SIGTERM, expect=0):
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.send_signal(sig)
+        status = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        self.process.stderr.close()
+        self.process = None
+        assert expect is None or status == expect, f"exit status {status}:\n{self.log()}"
+
+    def check_clean(self):
+        """After the end: no process, no shared memory, no socket file."""
+        wait_for(lambda: not processes_of(self.home), "the gateway's processes to end")
+        left = set(glob.glob("/dev/shm/lurkbot-*")) & self.segments()
+        assert not left, f"shared memory left behind: {left}"
+
+    def segments(self):
+        import hashlib
+        digest = hashlib.sha256(os.path.realpath(self.home).encode()).hexdigest()[:8]
+        return {f"/dev/shm/lurkbot-{os.getuid()}-{digest}"}
+
+    # --- where it is --------------------------------------------------------------------------
+
+    @property
+    def address(self):
+        with open(os.path.join(self.home, "run", "gateway.lock")) as f:
+            return f.read().split("\n")[2].strip()
+
+    @property
+    def port(self):
+        return int(self.address.rpartition(":")[2])
+
+    @property
+    def url(self):
+        return f"ws://127.0.0.1:{self.port}/"
+
+    # --- talking to it ------------------------------------------------------------------------
+
+    def http(self, path, method="GET", headers=None, body=None):
+        """One request on a connection of its own: (status, headers, body)."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        try:
+            connection.request(method, path, body=body, headers=headers or {})
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
+        finally:
+            connection.close()
+
+    def http_json(self, path):
+        return json.loads(self.http(path)[2])
+
+    def metrics(self):
+        """{name{labels}: value} of /metrics."""
+        samples = {}
+        for line in self.http("/metrics")[2].decode().splitlines():
+            if line and not line.startswith("#"):
+                name, _, value = line.rpartition(" ")
+                samples[name] = float(value)
+        return samples
+
+    def cli(self, *arguments, check=True, input=None, timeout=PATIENCE):
+        done = subprocess.run([LURKBOT, *arguments], env=self.environment(), input=input,
+                              capture_output=True, text=True, timeout=timeout)
+        if check:
+            assert done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
+
+    def status(self):
+        return json.loads(self.cli("gateway", "status", "--json").stdout)
+
+    def workers(self):
+        """{index: pid} of the workers that serve."""
+        return {w["id"]: w["pid"] for w in self.status()["workers"] if w["state"] == "serving"}
+
+
+# --- clients ------------------------------------------------------------------------------------
+
+HELLO = {
+    "type": "hello", "minProtocol": 1, "maxProtocol": 1,
+    "client": {"id": "test", "version": "1.0.0", "platform": "linux", "mode": "cli"},
+}
+
+
+class Client:
+    """A WebSocket client that has said hello. Keeps events and answers apart."""
+
+    def __init__(self, ws, hello_ok):
+        self.ws = ws
+        self.hello_ok = hello_ok
+        self.conn_id = hello_ok["server"]["connId"]
+        self.events = asyncio.Queue()
+        self.answers = {}
+        self.count = 0
+        self.closed = asyncio.get_running_loop().create_future()
+        self.reader = asyncio.ensure_future(self._read())
+
+    async def _read(self):
+        try:
+            async for text in self.ws:
+                frame = json.loads(text)
+                if frame["type"] == "event":
+                    self.events.put_nowait(frame)
+                elif frame["id"] in self.answers:
+                    self.answers.pop(frame["id"]).set_result(frame)
+                else:
+                    self.events.put_nowait(frame)
+        except websockets.ConnectionClosed:
+            pass
+        for future in self.answers.values():
+            if not future.done():
+                future.set_exception(ConnectionError("closed"))
+        self.closed.set_result((self.ws.close_code, self.ws.close_reason))
+
+    async def request(self, method, params=None, **more):
+        """Sends a request; returns the response frame."""
+        self.count += 1
+        frame = {"id": f"req-{self.count}", "type": "request", "method": method, **more}
+        if params is not None:
+            frame["params"] = params
+        future = self.answers[frame["id"]] = asyncio.get_running_loop().create_future()
+        await self.ws.send(json.dumps(frame))
+        return await asyncio.wait_for(future, PATIENCE)
+
+    async def call(self, method, params=None, **more):
+        """As request; returns the result, and fails on an error."""
+        frame = await self.request(method, params, **more)
+        assert "error" not in frame, frame
+        return frame["result"]
+
+    async def event(self):
+        """The next event."""
+        return await asyncio.wait_for(self.events.get(), PATIENCE)
+
+    async def close(self):
+        await self.ws.close()
+        await self.reader
+
+
+async def connect(gateway, subscribe=None, client=None, **options):
+    """Connects and says hello."""
+    ws = await websockets.connect(gateway.url, max_size=None, compression=None, open_timeout=PATIENCE,
+                                  ping_interval=None, **options)
+    hello = dict(HELLO)
+    if client:
+        hello["client"] = {**HELLO["client"], **client}
+    if subscribe is not None:
+        hello["subscribe"] = subscribe
+    await ws.send(json.dumps(hello))
+    answer = json.loads(await asyncio.wait_for(ws.recv(), PATIENCE))
+    assert answer["type"] == "hello-ok", answer
+    return Client(ws, answer)
