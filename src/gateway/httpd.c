@@ -21,6 +21,8 @@
 #include "gateway/wsock.h"
 #include "proto/handshake.h"
 #include "proto/http.h"
+#include "proto/http_response.h"
+#include "proto/origin.h"
 
 static void
 count_status(struct connection *c, int status)
