@@ -1,7 +1,6 @@
 /* File descriptors: how many, which, and with what flags. */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,5 +24,5 @@ int descriptor_close_others(const int *keep, size_t n) must_check;
 /* Sets O_NONBLOCK. Returns 0 or -errno. */
 int descriptor_set_nonblocking(int fd) must_check;
 
-/* Sets or clears close-on-exec. Returns 0 or -errno. */
-int descriptor_set_cloexec(int fd, bool on) must_check;
+/* Sets close-on-exec. Returns 0 or -errno. */
+int descriptor_set_cloexec(int fd) must_check;

@@ -7,7 +7,7 @@
  * lock the new one); a clean stop leaves it empty.
  *
  *	12345                        pid
- *	8812345                      its start time in clock ticks since boot, so that a pid used again is noticed
+ *	8812345                      its start in clock ticks since boot: a pid used again is noticed
  *	ws://127.0.0.1:18789         whatever lines the owner adds
  */
 #pragma once

@@ -27,12 +27,6 @@ char *paths_lock(const char *home) must_check;
 char *paths_socket(const char *home) must_check;
 
 /*
- * The log file: CONFIGURED, or $LURKBOT_HOME/logs/gateway.log when that is NULL or empty. NULL
- * without memory.
- */
-char *paths_log(const char *home, const char *configured) must_check;
-
-/*
  * The name of the shared segment, `/lurkbot-UID-HHHHHHHH`: the digits are from SHA-256 of the
  * canonical path of HOME, which must exist. Returns 0 or -errno.
  */

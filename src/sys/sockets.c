@@ -1,0 +1,165 @@
+/*
+ * Why this file exists: addresses as people read them, and Unix sockets whose path does not fit
+ * into sockaddr_un: those are reached through /proc/self/fd/N, which is short.
+ */
+#include "sys/sockets.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+static_assert(sizeof(((struct sockaddr_un *)0)->sun_path) == SOCKET_PATH_CAP, "Linux says 108");
+static_assert(SOCKET_TEXT_MAX >= INET6_ADDRSTRLEN + sizeof("[]:65535"), "room for the longest");
+
+static void
+ipv4_text(const struct in_addr *address, uint16_t port, char ret_text[SOCKET_TEXT_MAX])
+{
+	char host[INET_ADDRSTRLEN];
+
+	(void)inet_ntop(AF_INET, address, host, sizeof(host));
+	(void)snprintf(ret_text, SOCKET_TEXT_MAX, "%s:%u", host, ntohs(port));
+}
+
+static void
+ipv6_text(const struct sockaddr_in6 *in6, char ret_text[SOCKET_TEXT_MAX])
+{
+	char host[INET6_ADDRSTRLEN];
+
+	if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+		struct in_addr in4;
+
+		memcpy(&in4, &in6->sin6_addr.s6_addr[12], sizeof(in4));
+		ipv4_text(&in4, in6->sin6_port, ret_text);
+		return;
+	}
+	(void)inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
+	(void)snprintf(ret_text, SOCKET_TEXT_MAX, "[%s]:%u", host, ntohs(in6->sin6_port));
+}
+
+void
+socket_address_text(
+    const struct sockaddr *address, socklen_t length, char ret_text[SOCKET_TEXT_MAX])
+{
+	struct sockaddr_in in4;
+	struct sockaddr_in6 in6;
+
+	if (length >= sizeof(in4) && address->sa_family == AF_INET) {
+		memcpy(&in4, address, sizeof(in4));
+		ipv4_text(&in4.sin_addr, in4.sin_port, ret_text);
+	} else if (length >= sizeof(in6) && address->sa_family == AF_INET6) {
+		memcpy(&in6, address, sizeof(in6));
+		ipv6_text(&in6, ret_text);
+	} else if (length >= sizeof(sa_family_t) && address->sa_family == AF_UNIX) {
+		(void)snprintf(ret_text, SOCKET_TEXT_MAX, "unix");
+	} else {
+		(void)snprintf(ret_text, SOCKET_TEXT_MAX, "unknown");
+	}
+}
+
+void
+socket_peer_text(int fd, char ret_text[SOCKET_TEXT_MAX])
+{
+	struct sockaddr_storage storage;
+	socklen_t length = sizeof(storage);
+
+	if (getpeername(fd, (struct sockaddr *)&storage, &length) < 0)
+		length = 0;
+	socket_address_text((struct sockaddr *)&storage, length, ret_text);
+}
+
+int
+socket_peer_uid(int fd, uid_t *ret_uid)
+{
+	struct ucred cred;
+	socklen_t length = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &length) < 0)
+		return -errno;
+	/* What is no Unix socket, or is not connected, answers with nobody in particular. */
+	if (cred.pid == 0 && cred.uid == (uid_t)-1)
+		return -ENOTCONN;
+	*ret_uid = cred.uid;
+	return 0;
+}
+
+/* Opens the folder of PATH, and gives where the file's name begins. */
+static int
+open_folder(const char *path, int *ret_fd, const char **ret_file)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder;
+	int fd;
+
+	if (slash == NULL)
+		return -ENAMETOOLONG;
+	folder = mem_strndup(span_make(path, slash == path ? 1 : (size_t)(slash - path)));
+	if (folder == NULL)
+		return -ENOMEM;
+	fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	mem_free(folder);
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	*ret_file = slash + 1;
+	return 0;
+}
+
+int
+socket_unix_address(
+    const char *path, struct sockaddr_storage *ret, socklen_t *ret_length, int *ret_folder_fd)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd = -1, n, r;
+
+	if (strlen(path) < sizeof(un.sun_path)) {
+		memcpy(un.sun_path, path, strlen(path) + 1);
+	} else {
+		const char *file = NULL;
+
+		r = open_folder(path, &fd, &file);
+		if (r < 0)
+			return r;
+		n = snprintf(un.sun_path, sizeof(un.sun_path), "/proc/self/fd/%d/%s", fd, file);
+		if (n < 0 || (size_t)n >= sizeof(un.sun_path)) {
+			(void)close(fd);
+			return -ENAMETOOLONG;
+		}
+	}
+	memcpy(ret, &un, sizeof(un));
+	*ret_length = sizeof(un);
+	*ret_folder_fd = fd;
+	return 0;
+}
+
+int
+socket_connect_unix(const char *path, int *ret_fd)
+{
+	struct sockaddr_storage address;
+	socklen_t length;
+	int fd, folder_fd, r;
+
+	r = socket_unix_address(path, &address, &length, &folder_fd);
+	if (r < 0)
+		return r;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, length) < 0)
+		r = -errno;
+	if (folder_fd >= 0)
+		(void)close(folder_fd);
+	if (r < 0) {
+		if (fd >= 0)
+			(void)close(fd);
+		return r;
+	}
+	*ret_fd = fd;
+	return 0;
+}
