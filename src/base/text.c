@@ -5,6 +5,7 @@
  */
 #include "base/text.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -58,6 +59,32 @@ text_character(struct span text, bool *ret_valid)
 	return n;
 }
 
+/* The byte in all eight places of a word. */
+static uint64_t
+spread(unsigned char byte)
+{
+	return UINT64_C(0x0101010101010101) * byte;
+}
+
+/* Not 0 when a byte of the word is 0; borrows make no difference to whether there is one. */
+static uint64_t
+zero_bytes(uint64_t word)
+{
+	return (word - spread(1)) & ~word & spread(0x80);
+}
+
+/* Whether all eight bytes are ASCII and stand for themselves in a JSON string. */
+static bool
+is_plain_word(const char *p)
+{
+	uint64_t word, controls;
+
+	memcpy(&word, p, sizeof(word));
+	controls = (word - spread(0x20)) & ~word & spread(0x80);
+	return (controls | zero_bytes(word ^ spread('"')) | zero_bytes(word ^ spread('\\')) |
+		   (word & spread(0x80))) == 0;
+}
+
 size_t
 text_json_plain(struct span text)
 {
@@ -68,8 +95,16 @@ text_json_plain(struct span text)
 		bool is_valid;
 		size_t n;
 
+		if (text.n - at >= 8 && is_plain_word(text.p + at)) {
+			at += 8;
+			continue;
+		}
 		if (c < 0x20 || c == '"' || c == '\\')
 			break;
+		if (c < 0x80) {
+			at++;
+			continue;
+		}
 		n = text_character(span_skip(text, at), &is_valid);
 		if (!is_valid)
 			break;

@@ -28,6 +28,7 @@ put(char *at, struct span piece)
 	return at + piece.n;
 }
 
+/* How long the text becomes when it is escaped. */
 static size_t
 escaped_length(struct span text)
 {
@@ -35,21 +36,18 @@ escaped_length(struct span text)
 
 	while (text.n > 0) {
 		char piece[TEXT_JSON_PIECE_MAX];
-		size_t n = text_json_plain(text);
 
-		length += n;
-		text = span_skip(text, n);
-		if (text.n > 0)
-			length += text_json_piece(&text, piece);
+		length += text_json_piece(&text, piece);
 	}
 	return length;
 }
 
+/* Escapes the text but for its first plain bytes, which are known to stand for themselves. */
 static char *
-put_escaped(char *at, struct span text, size_t length)
+put_escaped(char *at, struct span text, size_t plain)
 {
-	if (length == text.n && text_json_plain(text) == text.n)
-		return put(at, text);
+	at = put(at, span_make(text.p, plain));
+	text = span_skip(text, plain);
 	while (text.n > 0) {
 		char piece[TEXT_JSON_PIECE_MAX];
 
@@ -106,7 +104,8 @@ int
 eventframe_build(struct eventframe *frame, uint64_t seq, uint64_t at_ms, struct span event,
     struct span payload, struct span session_key)
 {
-	size_t key_length = escaped_length(session_key);
+	size_t plain = text_json_plain(session_key);
+	size_t key_length = plain + escaped_length(span_skip(session_key, plain));
 	uint8_t header[FRAME_HEADER_MAX];
 	size_t length, header_size;
 	char *begin, *at;
@@ -129,7 +128,7 @@ eventframe_build(struct eventframe *frame, uint64_t seq, uint64_t at_ms, struct 
 	if (payload.n > 0)
 		at = put(put(at, payload_intro), payload);
 	if (key_length > 0)
-		at = put(put_escaped(put(at, key_intro), session_key, key_length), key_end);
+		at = put(put_escaped(put(at, key_intro), session_key, plain), key_end);
 	at = put(at, end);
 	frame->bytes.len = (size_t)(at - begin);
 	put_numbers(frame, seq, at_ms);

@@ -117,6 +117,24 @@ test_broken_utf8_is_replaced(void **state)
 	assert_escaped("\xe1\x80\xe2\xf0\x91\x92\xf1\xbf\x41", FFFD FFFD FFFD FFFD "\x41");
 }
 
+static void
+test_plain_ends_at_each_special_byte(void **state)
+{
+	char text[24];
+
+	(void)state;
+	for (int byte = 0; byte < 256; byte++) {
+		bool is_plain = byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+
+		for (size_t at = 0; at < sizeof(text); at++) {
+			memset(text, byte % 2 == 0 ? 'a' : ' ', sizeof(text));
+			text[at] = (char)byte;
+			assert_int_equal(text_json_plain(span_make(text, sizeof(text))),
+			    is_plain ? sizeof(text) : at);
+		}
+	}
+}
+
 /* Decodes by the arithmetic of the definition rather than by bounds; -1: not a character. */
 static int
 slow_length(const unsigned char *p, size_t n)
@@ -233,6 +251,7 @@ main(void)
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_escapes),
 		cmocka_unit_test(test_broken_utf8_is_replaced),
+		cmocka_unit_test(test_plain_ends_at_each_special_byte),
 		cmocka_unit_test(test_characters_as_defined),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_failure_shows_at_the_end),
