@@ -69,10 +69,7 @@ struct counters {
 static_assert(offsetof(struct counters, accepted) == 64, "gauges are the first cache line");
 static_assert(sizeof(_Atomic uint64_t) == 8, "atomic words are plain words");
 
-/*
- * Upper bounds of the buckets, inclusive: 25 us to 6.7 min in steps of times 4, roughly; the last
- * is UINT64_MAX.
- */
+/* Upper bounds of the buckets, inclusive: 25 us to 10 s, and the last is UINT64_MAX. */
 extern const uint64_t counters_bounds_ns[COUNTERS_BUCKETS];
 
 /* Adds `n`. Only by the slot's own process: one writer. */

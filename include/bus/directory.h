@@ -30,9 +30,7 @@ enum {
 struct directory_shared;
 struct directory; /* a process's view of it; owned by the segment */
 
-/*
- * --- life: for bus/segment alone --------------------------------------------------------------
- */
+/* --- life: for bus/segment alone ---------------------------------------------------------- */
 
 /*
  * A view; `entries` holds `capacity` words, `slots` the lines of the slots. NULL: out of memory.
@@ -52,9 +50,7 @@ void directory_free(struct directory *directory);
  */
 int directory_format(struct directory *directory) must_check;
 
-/*
- * --- acts -------------------------------------------------------------------------------------
- */
+/* --- acts --------------------------------------------------------------------------------- */
 
 /*
  * Claims an entry for a connection of process `slot`. Returns 0 and the id, never 0; -ENOSPC when
@@ -93,9 +89,7 @@ bool directory_take_close(
  */
 void directory_clear_slot(struct directory *directory, unsigned slot);
 
-/*
- * --- questions --------------------------------------------------------------------------------
- */
+/* --- questions ---------------------------------------------------------------------------- */
 
 /* Which slot holds the connection. Returns 0 or -ENOENT. */
 int directory_find(

@@ -46,9 +46,7 @@ enum mailbox_verdict {
 	MAILBOX_NOMEM,	 /* no memory for the copy; the mail stays where it is */
 };
 
-/*
- * --- life: for bus/segment alone --------------------------------------------------------------
- */
+/* --- life: for bus/segment alone ---------------------------------------------------------- */
 
 /* A view of a mailbox of `bytes` data bytes (a multiple of 8); NULL when out of memory. */
 struct mailbox *mailbox_new(struct mailbox_shared *shared, char *data, uint64_t bytes);
@@ -61,12 +59,12 @@ int mailbox_format(struct mailbox *mailbox) must_check;
 int mailbox_adopt(struct mailbox *mailbox) must_check;
 /* Its memory is reserved: sending is allowed. */
 void mailbox_set_open(struct mailbox *mailbox);
-/* Drops all mail and reserves after its reader died; frees the lock if a dead writer held it. */
+/* Frees the lock if a dead process held it. */
+void mailbox_mend(struct mailbox *mailbox);
+/* Drops all mail and reserves, after its reader died. */
 void mailbox_clear(struct mailbox *mailbox);
 
-/*
- * --- acts -------------------------------------------------------------------------------------
- */
+/* --- acts --------------------------------------------------------------------------------- */
 
 /*
  * Sends a copy of `mail`; then call bell_ring for the reader's slot.
@@ -92,12 +90,14 @@ enum mailbox_verdict mailbox_receive(
  * reserve. Returns 0; -ENOBUFS no room; -ETIMEDOUT, -ENOTRECOVERABLE as in mailbox_send.
  */
 int mailbox_reserve(struct mailbox *own, size_t bytes) must_check;
-/* The reader's: gives back what mailbox_reserve with the same `bytes` set aside. */
+/*
+ * The reader's: gives back what mailbox_reserve with the same `bytes` set aside, when the answer
+ * has come or can not come any more. (One that comes later all the same takes the room of
+ * others.)
+ */
 void mailbox_unreserve(struct mailbox *own, size_t bytes);
 
-/*
- * --- questions --------------------------------------------------------------------------------
- */
+/* --- questions ---------------------------------------------------------------------------- */
 
 /* Whether mail is waiting. */
 bool mailbox_is_empty(const struct mailbox *mailbox);

@@ -81,9 +81,7 @@ enum ring_verdict {
 	RING_NOMEM,   /* no memory for the copy; nothing was read */
 };
 
-/*
- * --- life: for bus/segment alone --------------------------------------------------------------
- */
+/* --- life: for bus/segment alone ---------------------------------------------------------- */
 
 /*
  * Where the parts of a ring lie. The view keeps these, and never trusts their copies in shared
@@ -115,9 +113,7 @@ int ring_adopt(struct ring *ring) must_check;
 /* Forgets the reader of a dead process, and frees the lock if that held it. */
 void ring_clear_slot(struct ring *ring, unsigned slot);
 
-/*
- * --- acts -------------------------------------------------------------------------------------
- */
+/* --- acts --------------------------------------------------------------------------------- */
 
 /*
  * Publishes an event as process `slot`. The digits are set into the ring's copy of the frame.
@@ -148,9 +144,7 @@ void ring_reader_moved(struct ring *ring, unsigned slot, uint64_t seq);
 /* It was overtaken, and `lost` events passed it by. */
 void ring_reader_lapped(struct ring *ring, unsigned slot, uint64_t lost);
 
-/*
- * --- questions --------------------------------------------------------------------------------
- */
+/* --- questions ---------------------------------------------------------------------------- */
 
 /* The last event published; 0: none yet. */
 uint64_t ring_head(const struct ring *ring);

@@ -72,9 +72,7 @@ void segment_close(struct segment *segment);
 /* Removes the object; those that have it mapped keep it. Returns 0 or -errno (-ENOENT). */
 int segment_unlink(const char *name) must_check;
 
-/*
- * --- parts, all owned by the segment -----------------------------------------------------------
- */
+/* --- parts, all owned by the segment ------------------------------------------------------ */
 
 struct ring *segment_ring(const struct segment *segment);
 struct directory *segment_directory(const struct segment *segment);
@@ -86,9 +84,7 @@ struct counters *segment_counters(const struct segment *segment, unsigned slot);
 /* For bus/bell alone. */
 struct wake *segment_wake(const struct segment *segment);
 
-/*
- * --- questions ---------------------------------------------------------------------------------
- */
+/* --- questions ---------------------------------------------------------------------------- */
 
 /* Slots in all, of workers, and the two behind them. */
 unsigned segment_slots(const struct segment *segment);

@@ -1,0 +1,424 @@
+/*
+ * The shared segment: opens the memory and gives each part its view.
+ *
+ * A segment struct is one process's; the children get theirs by the fork. Views are made whole
+ * before anything is read or written, and any failure on the way is undone by segment_close.
+ */
+#include "bus/segment.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "bus/counters.h"
+#include "bus/directory.h"
+#include "bus/layout.h"
+#include "bus/mailbox.h"
+#include "bus/ring.h"
+#include "bus/roster.h"
+#include "bus/segment_map.h"
+#include "bus/wake.h"
+
+enum {
+	NAME_MAX_BYTES = 255,
+	BLOCK_BYTES = 512, /* unit of st_blocks */
+};
+
+struct segment {
+	struct segment_plan plan;
+	struct segment_map map;
+	struct wake *wake;
+	struct roster *roster;
+	struct counters *counters;
+	struct directory *directory;
+	struct ring *ring;
+	struct mailbox *mailboxes[]; /* one for each slot */
+};
+
+/* --- views -------------------------------------------------------------------------------- */
+
+static void *
+part(const struct segment *segment, uint64_t offset)
+{
+	return segment->map.base + offset;
+}
+
+static struct directory *
+view_directory(const struct segment *segment)
+{
+	const struct segment_plan *plan = &segment->plan;
+	struct directory_parts parts = {
+		.shared = part(segment, plan->directory),
+		.slots = part(segment, plan->directory_slots),
+		.entries = part(segment, plan->entries),
+		.capacity = plan->layout.max_connections,
+		.slot_count = plan->slots,
+	};
+
+	return directory_new(&parts);
+}
+
+static struct ring *
+view_ring(const struct segment *segment)
+{
+	const struct segment_plan *plan = &segment->plan;
+	struct ring_parts parts = {
+		.shared = part(segment, plan->ring),
+		.index = part(segment, plan->index),
+		.readers = part(segment, plan->readers),
+		.data = part(segment, plan->ring_data),
+		.bytes = plan->layout.ring_bytes,
+		.index_count = plan->index_count,
+		.slots = plan->slots,
+	};
+
+	return ring_new(&parts);
+}
+
+/*
+ * Where the mail of a slot lies: that of keeper and supervisor stands before that of the workers.
+ */
+static uint64_t
+mail_offset(const struct segment_plan *plan, unsigned slot)
+{
+	unsigned workers = plan->layout.worker_slots;
+
+	if (slot < workers)
+		return plan->worker_mail + slot * plan->layout.mailbox_bytes;
+	return plan->own_mail + (slot - workers) * plan->layout.mailbox_bytes;
+}
+
+static struct mailbox *
+view_mailbox(const struct segment *segment, unsigned slot)
+{
+	const struct segment_plan *plan = &segment->plan;
+	struct mailbox_shared *shared = part(segment, plan->mailboxes);
+
+	return mailbox_new(
+	    &shared[slot], part(segment, mail_offset(plan, slot)), plan->layout.mailbox_bytes);
+}
+
+static int
+make_views(struct segment *segment)
+{
+	const struct segment_plan *plan = &segment->plan;
+	int r = wake_new(part(segment, plan->wake), plan->slots, &segment->wake);
+
+	if (r < 0)
+		return r;
+	segment->counters = part(segment, plan->counters);
+	segment->roster = roster_new(part(segment, plan->roster), plan->slots);
+	segment->directory = view_directory(segment);
+	segment->ring = view_ring(segment);
+	if (segment->roster == NULL || segment->directory == NULL || segment->ring == NULL)
+		return -ENOMEM;
+	for (unsigned slot = 0; slot < plan->slots; slot++) {
+		segment->mailboxes[slot] = view_mailbox(segment, slot);
+		if (segment->mailboxes[slot] == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* --- contents ----------------------------------------------------------------------------- */
+
+/* Empties all that does not outlive a gateway. */
+static int
+format_common(struct segment *segment)
+{
+	wake_format(segment->wake);
+	roster_format(segment->roster);
+	memset((void *)segment->counters, 0, segment->plan.slots * sizeof(*segment->counters));
+	return directory_format(segment->directory);
+}
+
+static int
+format_mailboxes(struct segment *segment, int (*format)(struct mailbox *mailbox))
+{
+	for (unsigned slot = 0; slot < segment->plan.slots; slot++) {
+		int r = format(segment->mailboxes[slot]);
+
+		if (r < 0)
+			return r;
+		if (slot >= segment->plan.layout.worker_slots)
+			mailbox_set_open(segment->mailboxes[slot]);
+	}
+	return 0;
+}
+
+static int
+adopt_contents(struct segment *segment)
+{
+	int r = ring_adopt(segment->ring);
+
+	if (r < 0)
+		return r;
+	r = format_common(segment);
+	if (r < 0)
+		return r;
+	r = format_mailboxes(segment, mailbox_adopt);
+	if (r < 0)
+		return r;
+	return segment_map_release_workers(&segment->map, &segment->plan);
+}
+
+static int
+create_contents(struct segment *segment)
+{
+	int r = ring_format(segment->ring);
+
+	if (r < 0)
+		return r;
+	r = format_common(segment);
+	if (r < 0)
+		return r;
+	r = format_mailboxes(segment, mailbox_format);
+	if (r < 0)
+		return r;
+	segment_map_seal(&segment->map, &segment->plan);
+	return 0;
+}
+
+/* --- life --------------------------------------------------------------------------------- */
+
+/* A segment by way of `map` and `fill`, which are those of adoption or those of creation. */
+static int
+build(const char *name, const struct segment_plan *plan,
+    int (*map)(const char *name, const struct segment_plan *plan, struct segment_map *ret),
+    int (*fill)(struct segment *segment), struct segment **ret)
+{
+	struct segment *segment =
+	    mem_zalloc(sizeof(*segment) + plan->slots * sizeof(segment->mailboxes[0]));
+	int r;
+
+	if (segment == NULL)
+		return -ENOMEM;
+	segment->plan = *plan;
+	r = map(name, plan, &segment->map);
+	if (r < 0) {
+		mem_free(segment);
+		return r;
+	}
+	r = make_views(segment);
+	if (r == 0)
+		r = fill(segment);
+	if (r < 0) {
+		segment_close(segment);
+		return r;
+	}
+	*ret = segment;
+	return 0;
+}
+
+static int
+create(const char *name, const struct segment_plan *plan, struct segment **ret)
+{
+	int r = build(name, plan, segment_map_create, create_contents, ret);
+
+	if (r < 0 && r != -EEXIST)
+		shm_unlink(name);
+	return r;
+}
+
+static bool
+name_is_sane(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 1 && n <= NAME_MAX_BYTES && name[0] == '/' && strchr(name + 1, '/') == NULL;
+}
+
+int
+segment_open(const char *name, const struct segment_layout *layout, struct segment **ret,
+    enum segment_origin *ret_origin)
+{
+	struct segment_plan plan;
+	int r = segment_plan_make(layout, &plan);
+
+	if (r < 0 || !name_is_sane(name))
+		return -EINVAL;
+	r = build(name, &plan, segment_map_open, adopt_contents, ret);
+	if (r == 0) {
+		*ret_origin = SEGMENT_ADOPTED;
+		return 0;
+	}
+	if (r == -ESTALE || r == -EBADMSG)
+		r = segment_unlink(name);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	r = create(name, &plan, ret);
+	if (r < 0)
+		return r;
+	*ret_origin = SEGMENT_CREATED;
+	return 0;
+}
+
+int
+segment_reserve_worker(struct segment *segment, unsigned slot)
+{
+	const struct segment_plan *plan = &segment->plan;
+	int r;
+
+	if (slot >= plan->layout.worker_slots)
+		return -EINVAL;
+	r = segment_map_reserve(&segment->map, mail_offset(plan, slot), plan->layout.mailbox_bytes);
+	if (r < 0)
+		return r;
+	mailbox_set_open(segment->mailboxes[slot]);
+	return 0;
+}
+
+void
+segment_clear_slot(struct segment *segment, unsigned slot)
+{
+	if (slot >= segment->plan.slots)
+		return;
+	wake_disarm(segment->wake, slot);
+	ring_clear_slot(segment->ring, slot);
+	directory_clear_slot(segment->directory, slot);
+	mailbox_clear(segment->mailboxes[slot]);
+	/* It may have died while it wrote to any of the others. */
+	for (unsigned i = 0; i < segment->plan.slots; i++)
+		mailbox_mend(segment->mailboxes[i]);
+	counters_clear_gauges(&segment->counters[slot]);
+	wake_force_all(segment->wake);
+}
+
+void
+segment_close(struct segment *segment)
+{
+	if (segment == NULL)
+		return;
+	for (unsigned slot = 0; slot < segment->plan.slots; slot++)
+		mailbox_free(segment->mailboxes[slot]);
+	ring_free(segment->ring);
+	directory_free(segment->directory);
+	roster_free(segment->roster);
+	wake_free(segment->wake);
+	segment_map_close(&segment->map, &segment->plan);
+	mem_free(segment);
+}
+
+int
+segment_unlink(const char *name)
+{
+	return shm_unlink(name) < 0 ? -errno : 0;
+}
+
+/* --- parts -------------------------------------------------------------------------------- */
+
+struct ring *
+segment_ring(const struct segment *segment)
+{
+	return segment->ring;
+}
+
+struct directory *
+segment_directory(const struct segment *segment)
+{
+	return segment->directory;
+}
+
+struct roster *
+segment_roster(const struct segment *segment)
+{
+	return segment->roster;
+}
+
+struct mailbox *
+segment_mailbox(const struct segment *segment, unsigned slot)
+{
+	return slot < segment->plan.slots ? segment->mailboxes[slot] : NULL;
+}
+
+struct counters *
+segment_counters(const struct segment *segment, unsigned slot)
+{
+	return slot < segment->plan.slots ? &segment->counters[slot] : NULL;
+}
+
+struct wake *
+segment_wake(const struct segment *segment)
+{
+	return segment->wake;
+}
+
+/* --- questions ---------------------------------------------------------------------------- */
+
+unsigned
+segment_slots(const struct segment *segment)
+{
+	return segment->plan.slots;
+}
+
+unsigned
+segment_worker_slots(const struct segment *segment)
+{
+	return segment->plan.layout.worker_slots;
+}
+
+unsigned
+segment_keeper_slot(const struct segment *segment)
+{
+	return segment->plan.layout.worker_slots;
+}
+
+unsigned
+segment_supervisor_slot(const struct segment *segment)
+{
+	return segment->plan.layout.worker_slots + 1;
+}
+
+int
+segment_fd(const struct segment *segment)
+{
+	return segment->map.fd;
+}
+
+int
+segment_bell_fd(const struct segment *segment, unsigned slot)
+{
+	return wake_fd(segment->wake, slot);
+}
+
+const struct segment_layout *
+segment_layout_of(const struct segment *segment)
+{
+	return &segment->plan.layout;
+}
+
+uint64_t
+segment_bytes(const struct segment *segment)
+{
+	return segment->plan.total;
+}
+
+uint64_t
+segment_bytes_reserved(const struct segment *segment)
+{
+	struct stat st;
+
+	if (fstat(segment->map.fd, &st) < 0)
+		return 0;
+	return (uint64_t)st.st_blocks * BLOCK_BYTES;
+}
+
+pid_t
+segment_stuck_holder(struct segment *segment, uint64_t limit_ms)
+{
+	pid_t found = ring_stuck_holder(segment->ring, limit_ms);
+	pid_t holder = directory_stuck_holder(segment->directory, limit_ms);
+
+	if (found == 0)
+		found = holder;
+	/* All are asked each time, since each remembers what it saw at the last look. */
+	for (unsigned slot = 0; slot < segment->plan.slots; slot++) {
+		holder = mailbox_stuck_holder(segment->mailboxes[slot], limit_ms);
+		if (found == 0)
+			found = holder;
+	}
+	return found;
+}
