@@ -27,21 +27,12 @@ enum {
 	DIRECTORY_CONNECTIONS_MAX = 1 << 20,
 };
 
-struct directory_shared;
+struct directory_parts;
 struct directory; /* a process's view of it; owned by the segment */
 
 /* --- life: for bus/segment alone ---------------------------------------------------------- */
 
-/*
- * A view; `entries` holds `capacity` words, `slots` the lines of the slots. NULL: out of memory.
- */
-struct directory_parts {
-	struct directory_shared *shared;
-	struct directory_slot *slots;
-	_Atomic uint64_t *entries;
-	uint32_t capacity;
-	unsigned slot_count;
-};
+/* A view; NULL: out of memory. The memory behind `parts` must outlive it. */
 struct directory *directory_new(const struct directory_parts *parts);
 void directory_free(struct directory *directory);
 /*

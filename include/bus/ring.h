@@ -28,7 +28,7 @@ enum {
 	RING_FLAG_ADMIN = 2,  /* only to scope admin, and only by name or by `gateway.*` */
 };
 
-struct ring_shared;
+struct ring_parts;
 struct ring; /* a process's view of the shared ring; owned by the segment */
 
 /*
@@ -82,20 +82,6 @@ enum ring_verdict {
 };
 
 /* --- life: for bus/segment alone ---------------------------------------------------------- */
-
-/*
- * Where the parts of a ring lie. The view keeps these, and never trusts their copies in shared
- * memory.
- */
-struct ring_parts {
-	struct ring_shared *shared;
-	struct ring_index *index;    /* index_count entries, a power of two */
-	struct ring_reader *readers; /* one for each slot */
-	char *data;		     /* `bytes`, mapped twice: data[i] is data[i + bytes] */
-	uint64_t bytes;
-	uint32_t index_count;
-	unsigned slots;
-};
 
 /* The number of index entries that belongs to a ring of `bytes` data bytes. */
 uint32_t ring_index_count(uint64_t bytes);

@@ -1,6 +1,6 @@
 /*
  * A process's view of the ring: what publishing, reading and life (src/bus/ring*.c) have in
- * common. For them alone.
+ * common. For them and bus/segment alone.
  *
  * Invariants of the shared ring, whatever process dies at whatever instruction:
  *  - `head` names the last event; events 1 to head happened, each with one content for all readers;
@@ -17,10 +17,23 @@
 
 #include "base/macros.h"
 #include "bus/layout.h"
-#include "bus/ring.h"
 
 enum {
 	RING_EPOCH_DIGITS = 16,
+};
+
+/*
+ * Where the parts of a ring lie. The view keeps these, and never trusts their copies in shared
+ * memory.
+ */
+struct ring_parts {
+	struct ring_shared *shared;
+	struct ring_index *index;    /* index_count entries, a power of two */
+	struct ring_reader *readers; /* one for each slot */
+	char *data;		     /* `bytes`, mapped twice: data[i] is data[i + bytes] */
+	uint64_t bytes;
+	uint32_t index_count;
+	unsigned slots;
 };
 
 /* Sizes and places are private copies: nobody else can change them under our feet. */
@@ -41,6 +54,9 @@ struct ring_tail {
  * Returns 0; -ENOTRECOVERABLE when that is not what any publisher could have left.
  */
 int ring_view_tail(const struct ring *ring, uint64_t head, struct ring_tail *ret) must_check;
+
+/* The longest record: name, key and frame together. */
+uint64_t ring_view_record_max(const struct ring *ring);
 
 /* The entry at which `seq` stands, if it still does. */
 static inline struct ring_index *

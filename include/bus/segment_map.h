@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/macros.h"
-#include "bus/segment.h"
+#include "bus/segment_layout.h"
 
 /* Offsets from the start of the object. */
 struct segment_plan {

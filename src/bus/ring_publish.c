@@ -26,7 +26,7 @@ place_is_inside(const struct ring_digits *place, struct span frame)
 static int
 draft_check(const struct ring *ring, const struct ring_draft *draft)
 {
-	uint64_t max = ring_record_max(ring);
+	uint64_t max = ring_view_record_max(ring);
 
 	if (draft->name.n > UINT16_MAX || draft->key.n > UINT16_MAX || draft->frame.n > max ||
 	    draft->name.n + draft->key.n + draft->frame.n > max)
