@@ -1,0 +1,172 @@
+/*
+ * Why this file exists: the loops over the table, so that nobody else needs one. The rows never
+ * move, since libevent knows their addresses.
+ */
+#include "supervisor/crew.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/alloc.h"
+#include "supervisor/resources.h"
+
+/* Ten times slower under sanitizers, and so is our patience. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SLOWNESS 10
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+    __has_feature(memory_sanitizer)
+#define SLOWNESS 10
+#endif
+#endif
+#ifndef SLOWNESS
+#define SLOWNESS 1
+#endif
+
+enum { WORKER_STANDS_STILL_MS = 5000 * SLOWNESS };
+
+int
+crew_init(struct crew *crew, struct event_base *base, const struct resources *resources,
+    const struct supervisor_options *options, const struct supervisor_program *program)
+{
+	memset(crew, 0, sizeof(*crew));
+	crew->context.base = base;
+	crew->context.title = options->title;
+	resources_share(resources, &crew->context.shared);
+	crew->worker = (struct child_kind){
+		.name = "worker",
+		.main = program->worker_main,
+		.stands_still_ms = WORKER_STANDS_STILL_MS,
+	};
+	crew->children = mem_array(resources->workers, sizeof(*crew->children));
+	if (crew->children == NULL)
+		return -ENOMEM;
+	for (; crew->count < resources->workers; crew->count++) {
+		unsigned i = crew->count;
+
+		if (child_init(&crew->children[i], &crew->context, &crew->worker, i, i) < 0) {
+			crew_fini(crew);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+void
+crew_set_listener(struct crew *crew, void (*on_change)(void *arg), void *arg)
+{
+	crew->context.on_change = on_change;
+	crew->context.arg = arg;
+}
+
+void
+crew_fini(struct crew *crew)
+{
+	for (unsigned i = 0; i < crew->count; i++)
+		child_fini(&crew->children[i]);
+	mem_free(crew->children);
+	crew->children = NULL;
+	crew->count = 0;
+}
+
+void
+crew_start(struct crew *crew)
+{
+	for (unsigned i = 0; i < crew->count; i++)
+		child_start(&crew->children[i]);
+}
+
+void
+crew_reap(struct crew *crew)
+{
+	bool changed = false;
+	int status;
+	pid_t pid;
+
+	/* Any process: as the first one of a container we inherit strangers, too. */
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct child *child = crew_find(crew, pid);
+
+		if (child == NULL)
+			continue;
+		child_ended(child, status);
+		changed = true;
+	}
+	if (changed)
+		crew->context.on_change(crew->context.arg);
+}
+
+void
+crew_drain(struct crew *crew, uint32_t timeout_ms)
+{
+	crew->context.stopping = true;
+	for (unsigned i = 0; i < crew->count; i++)
+		child_drain(&crew->children[i], timeout_ms);
+}
+
+void
+crew_kill(struct crew *crew)
+{
+	crew->context.stopping = true;
+	for (unsigned i = 0; i < crew->count; i++)
+		child_kill(&crew->children[i], NULL);
+}
+
+unsigned
+crew_running(const struct crew *crew)
+{
+	unsigned running = 0;
+
+	for (unsigned i = 0; i < crew->count; i++)
+		running += crew->children[i].pid != 0;
+	return running;
+}
+
+static unsigned
+count_state(const struct crew *crew, enum child_state state)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < crew->count; i++)
+		count += crew->children[i].state == state;
+	return count;
+}
+
+bool
+crew_is_serving(const struct crew *crew)
+{
+	return count_state(crew, CHILD_SERVING) == crew->count;
+}
+
+bool
+crew_has_refused(const struct crew *crew)
+{
+	return count_state(crew, CHILD_REFUSED) > 0;
+}
+
+bool
+crew_have_all_refused(const struct crew *crew)
+{
+	return count_state(crew, CHILD_REFUSED) == crew->count;
+}
+
+unsigned
+crew_early_deaths(const struct crew *crew)
+{
+	unsigned most = 0;
+
+	for (unsigned i = 0; i < crew->count; i++)
+		if (crew->children[i].early_deaths > most)
+			most = crew->children[i].early_deaths;
+	return most;
+}
+
+struct child *
+crew_find(const struct crew *crew, pid_t pid)
+{
+	for (unsigned i = 0; i < crew->count; i++)
+		if (crew->children[i].pid == pid)
+			return &crew->children[i];
+	return NULL;
+}

@@ -1,0 +1,86 @@
+/*
+ * Why this file exists: which sinks the log has is decided by how the gateway was started, not by
+ * a setting, and the supervisor opens the file for all processes, which append to it by one
+ * descriptor.
+ */
+#include "supervisor/logs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "conf/data.h"
+#include "sys/journal.h"
+#include "sys/paths.h"
+
+static void
+use_sinks(const struct conf *conf, bool foreground, int file_fd)
+{
+	const struct log_setup setup = {
+		.level = conf->gateway.log_level,
+		.format = conf->gateway.log_format,
+		.file_fd = file_fd,
+		.stderr_fd = foreground || journal_is_stderr() ? STDERR_FILENO : -1,
+	};
+
+	log_configure(&setup);
+}
+
+void
+logs_begin(const struct conf *conf, bool foreground)
+{
+	use_sinks(conf, foreground, -1);
+}
+
+static int
+make_folder_of(const char *file)
+{
+	const char *slash = strrchr(file, '/');
+	char *folder;
+	int r;
+
+	if (slash == NULL || slash == file)
+		return 0;
+	folder = mem_strndup(span_make(file, (size_t)(slash - file)));
+	if (folder == NULL)
+		return -ENOMEM;
+	r = paths_make_folder(folder);
+	mem_free(folder);
+	return r;
+}
+
+int
+logs_open(const struct conf *conf, bool foreground, int *ret_fd, struct buf *reason)
+{
+	const char *path = conf->gateway.log_file;
+	int fd = -1, r;
+
+	if (journal_is_stderr()) {
+		*ret_fd = -1;
+		return 0;
+	}
+	r = make_folder_of(path);
+	if (r == 0) {
+		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+		if (fd < 0)
+			r = -errno;
+	}
+	if (r < 0) {
+		buf_printf(reason, "Cannot open the log file %s: %s", path, strerror(-r));
+		return r;
+	}
+	use_sinks(conf, foreground, fd);
+	*ret_fd = fd;
+	return 0;
+}
+
+void
+logs_close(const struct conf *conf, bool foreground, int fd)
+{
+	use_sinks(conf, foreground, -1);
+	if (fd >= 0)
+		(void)close(fd);
+}

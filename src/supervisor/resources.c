@@ -1,0 +1,296 @@
+/*
+ * Why this file exists: the order of a start. The port comes first, since a second start is the
+ * most frequent mistake and must touch nothing of the first; then the lock, which nobody passes
+ * while any process of an older gateway lives; and only who has it opens log and segment. Each
+ * step that fails leaves one line for people.
+ */
+#include "supervisor/resources.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "bus/ring.h"
+#include "conf/data.h"
+#include "supervisor/logs.h"
+#include "sys/descriptor.h"
+#include "sys/listener.h"
+#include "sys/lockfile.h"
+
+enum {
+	ORPHANS_WAIT_MS = 3000,
+	WORKER_SLOTS_MIN = 64, /* so that a reload may raise the number of workers */
+	SPARE_FILES = 64,      /* beside connections and bells: log, listeners, epoll, files read */
+	LOCAL_BACKLOG = 128,   /* of run/gateway.sock */
+};
+
+/*
+ * --- one line for people ----------------------------------------------------------------------
+ */
+
+static int
+explain_binding(const struct resources *res, int error, pid_t holder, struct buf *reason)
+{
+	if (error == -EADDRINUSE)
+		buf_append_cstr(reason, "Address already in use: ");
+	else
+		buf_append_cstr(reason, "Cannot listen on ");
+	binding_write_address(reason, res->conf->gateway.host, res->conf->gateway.port);
+	if (holder != 0)
+		buf_printf(reason, " (held by the gateway with pid %d)", holder);
+	if (error != -EADDRINUSE)
+		buf_printf(reason, ": %s", strerror(-error));
+	return error;
+}
+
+static int
+explain_path(const char *what, const char *path, int error, struct buf *reason)
+{
+	buf_printf(reason, "Cannot %s %s: %s", what, path, strerror(-error));
+	return error;
+}
+
+static int
+explain_segment(const struct resources *res, int error, struct buf *reason)
+{
+	if (error == -ENOSPC || error == -ENOMEM)
+		buf_printf(reason,
+		    "No room in /dev/shm for the shared segment %s: make it larger, or lower "
+		    "gateway.ring_bytes or gateway.mailbox_bytes",
+		    res->segment_name);
+	else
+		(void)explain_path("open the shared segment", res->segment_name, error, reason);
+	return error;
+}
+
+/*
+ * --- the steps --------------------------------------------------------------------------------
+ */
+
+static int
+find_paths(struct resources *res, struct buf *reason)
+{
+	res->lock_path = paths_lock(res->conf->home);
+	res->socket_path = paths_socket(res->conf->home);
+	if (res->lock_path != NULL && res->socket_path != NULL)
+		return 0;
+	buf_append_cstr(reason, "Out of memory");
+	return -ENOMEM;
+}
+
+static uint64_t
+files_wanted(const struct resources *res)
+{
+	return (uint64_t)res->conf->gateway.max_connections + SEGMENT_SLOTS_MAX + SPARE_FILES;
+}
+
+static int
+bind_port(struct resources *res, struct buf *reason)
+{
+	const struct conf_gateway *conf = &res->conf->gateway;
+	const struct binding_request request = {
+		.host = conf->host,
+		.port = conf->port,
+		.backlog = conf->listen_backlog,
+		.lock_path = res->lock_path,
+		.wait_ms = ORPHANS_WAIT_MS,
+	};
+	pid_t holder = 0;
+	int r;
+
+	r = binding_open(&request, &res->binding, &holder);
+	return r < 0 ? explain_binding(res, r, holder, reason) : 0;
+}
+
+static int
+make_folders(struct resources *res, struct buf *reason)
+{
+	static const char *const names[] = { "run", "logs", "data" };
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(names) && r == 0; i++) {
+		char *path = paths_join(res->conf->home, names[i]);
+
+		r = path != NULL ? paths_make_folder(path) : -ENOMEM;
+		if (r < 0)
+			(void)explain_path(
+			    "make the folder", path != NULL ? path : res->conf->home, r, reason);
+		mem_free(path);
+	}
+	return r;
+}
+
+static int
+take_lock(struct resources *res, struct buf *reason)
+{
+	pid_t holder = 0;
+	int r;
+
+	r = lockfile_acquire(res->lock_path, ORPHANS_WAIT_MS, &res->lock_fd, &holder);
+	if (r == -EWOULDBLOCK && holder != 0)
+		buf_printf(reason, "Already running: the gateway with pid %d has the lock %s",
+		    holder, res->lock_path);
+	else if (r == -EWOULDBLOCK)
+		buf_printf(
+		    reason, "The lock %s is held, but not by a living gateway", res->lock_path);
+	else if (r < 0)
+		(void)explain_path("lock", res->lock_path, r, reason);
+	return r;
+}
+
+/* The lock file tells the command line whom to signal, and people where the gateway listens. */
+static int
+fill_lock(struct resources *res, struct buf *reason)
+{
+	struct buf line = { 0 };
+	int r;
+
+	buf_append_cstr(&line, "ws://");
+	binding_write_address(&line, res->conf->gateway.host, res->binding.port);
+	buf_append_cstr(&line, "\n");
+	r = buf_status(&line);
+	if (r == 0)
+		r = lockfile_write(res->lock_fd, buf_span(&line));
+	buf_fini(&line);
+	return r < 0 ? explain_path("write", res->lock_path, r, reason) : 0;
+}
+
+static int
+open_segment(struct resources *res, struct buf *reason)
+{
+	const struct conf_gateway *conf = &res->conf->gateway;
+	const struct segment_layout layout = {
+		.worker_slots = (uint32_t)max_size(res->workers, WORKER_SLOTS_MIN),
+		.ring_bytes = conf->ring_bytes,
+		.mailbox_bytes = conf->mailbox_bytes,
+		.max_connections = conf->max_connections,
+	};
+	int r;
+
+	r = paths_segment_name(res->conf->home, geteuid(), res->segment_name);
+	if (r < 0)
+		return explain_path("resolve", res->conf->home, r, reason);
+	r = segment_open(res->segment_name, &layout, &res->segment, &res->origin);
+	for (unsigned i = 0; i < res->workers && r == 0; i++)
+		r = segment_reserve_worker(res->segment, i);
+	return r < 0 ? explain_segment(res, r, reason) : 0;
+}
+
+static int
+open_socket(struct resources *res, struct buf *reason)
+{
+	int r = listener_open_unix(res->socket_path, LOCAL_BACKLOG, &res->unix_fd);
+
+	return r < 0 ? explain_path("listen on", res->socket_path, r, reason) : 0;
+}
+
+/*
+ * --- what was got -----------------------------------------------------------------------------
+ */
+
+static void
+log_files(const struct resources *res)
+{
+	uint64_t wanted = files_wanted(res), other = wanted - res->conf->gateway.max_connections;
+	uint64_t room = res->files > other ? (res->files - other) * res->workers : 0;
+
+	log_info(
+	    "open files: %" PRIu64 " for each process, %" PRIu64 " wanted", res->files, wanted);
+	if (room < res->conf->gateway.max_connections)
+		log_warning("max_connections is %" PRIu32 ", but %u workers with %" PRIu64
+			    " open files each can hold only about %" PRIu64,
+		    res->conf->gateway.max_connections, res->workers, res->files, room);
+}
+
+static void
+log_resources(const struct resources *res)
+{
+	const struct ring *ring = segment_ring(res->segment);
+	struct buf address = { 0 };
+
+	log_files(res);
+	binding_write_address(&address, res->conf->gateway.host, res->binding.port);
+	log_info("listening on %.*s and %s", SPAN_ARGS(buf_span(&address)), res->socket_path);
+	buf_fini(&address);
+	log_info("shared segment %s %s: epoch %s, %" PRIu64 " events so far", res->segment_name,
+	    res->origin == SEGMENT_ADOPTED ? "adopted" : "created", ring_epoch(ring),
+	    ring_head(ring));
+}
+
+static int
+open_all(struct resources *res, struct buf *reason)
+{
+	int r;
+
+	r = descriptor_raise_limit(files_wanted(res), &res->files);
+	if (r < 0)
+		return explain_path("read", "RLIMIT_NOFILE", r, reason);
+	if ((r = find_paths(res, reason)) < 0 || (r = bind_port(res, reason)) < 0 ||
+	    (r = make_folders(res, reason)) < 0 || (r = take_lock(res, reason)) < 0 ||
+	    (r = fill_lock(res, reason)) < 0 ||
+	    (r = logs_open(res->conf, res->foreground, &res->log_fd, reason)) < 0 ||
+	    (r = open_segment(res, reason)) < 0)
+		return r;
+	return open_socket(res, reason);
+}
+
+int
+resources_open(const struct conf *conf, bool foreground, unsigned workers, struct resources *ret,
+    struct buf *reason)
+{
+	struct resources res = {
+		.conf = conf,
+		.foreground = foreground,
+		.workers = workers,
+		.lock_fd = -1,
+		.log_fd = -1,
+		.unix_fd = -1,
+	};
+	int r;
+
+	r = open_all(&res, reason);
+	if (r < 0) {
+		resources_close(&res, RESOURCES_LEAVE);
+		return r;
+	}
+	log_resources(&res);
+	*ret = res;
+	return 0;
+}
+
+void
+resources_close(struct resources *res, enum resources_fate fate)
+{
+	binding_close(&res->binding);
+	if (res->unix_fd >= 0) {
+		(void)unlink(res->socket_path);
+		(void)close(res->unix_fd);
+	}
+	if (res->segment != NULL) {
+		segment_close(res->segment);
+		if (fate == RESOURCES_REMOVE || res->origin == SEGMENT_CREATED)
+			(void)!segment_unlink(res->segment_name);
+	}
+	logs_close(res->conf, res->foreground, res->log_fd);
+	if (res->lock_fd >= 0)
+		lockfile_release(res->lock_fd);
+	mem_free(res->lock_path);
+	mem_free(res->socket_path);
+}
+
+void
+resources_share(const struct resources *res, struct inherit *inherit)
+{
+	inherit->conf = res->conf;
+	inherit->segment = res->segment;
+	memcpy(inherit->listen_fds, res->binding.fds, sizeof(inherit->listen_fds));
+	inherit->listen_count = res->binding.count;
+	inherit->unix_fd = res->unix_fd;
+	inherit->lock_fd = res->lock_fd;
+	inherit->log_fd = res->log_fd;
+	inherit->owner_uid = geteuid();
+	inherit->port = res->binding.port;
+}
