@@ -67,19 +67,19 @@ report_unknown(struct draft *d, const struct variable *v)
 
 /* --- the environment of the process ----------------------------------------------------------- */
 
-/* Splits "NAME=value"; the place is the name, terminated in the buffer. */
+/*
+ * Splits "NAME=value"; the place is the name, terminated in the buffer. False: no memory for that.
+ */
 static bool
 split(const char *entry, struct buf *name, struct variable *ret)
 {
-	const char *equals = strchr(entry, '=');
+	size_t n = strcspn(entry, "=");
 
-	if (equals == NULL)
-		return false;
 	buf_reset(name);
-	buf_append(name, entry, (size_t)(equals - entry));
+	buf_append(name, entry, n);
 	buf_append_byte(name, '\0');
-	ret->name = span_make(entry, (size_t)(equals - entry));
-	ret->value = span_cstr(equals + 1);
+	ret->name = span_make(entry, n);
+	ret->value = span_cstr(entry + n + 1);
 	ret->place = name->data;
 	return buf_status(name) == 0;
 }
@@ -102,16 +102,18 @@ apply_environment(struct draft *d, char *const *environ_, bool is_alias_layer)
 	for (; *environ_ != NULL; environ_++) {
 		const struct setting *s;
 
-		if (strncmp(*environ_, "LURKBOT_", 8) != 0 || !split(*environ_, &name, &v))
+		if (strncmp(*environ_, "LURKBOT_", 8) != 0 || strchr(*environ_, '=') == NULL)
 			continue;
+		if (!split(*environ_, &name, &v)) {
+			d->status = -ENOMEM;
+			continue;
+		}
 		s = is_alias_layer ? settings_by_alias(v.name) : settings_by_variable(v.name);
 		if (s != NULL)
 			apply_once(d, s, &v);
 		else if (!is_alias_layer && is_ours(v.name))
 			report_unknown(d, &v);
 	}
-	if (buf_status(&name) < 0)
-		d->status = -ENOMEM;
 	buf_fini(&name);
 }
 
@@ -156,14 +158,12 @@ apply_lines(struct draft *d, const char *path, struct span text, bool is_alias_l
 		const struct setting *s = is_alias_layer ? settings_by_alias(entry.name)
 							 : settings_by_variable(entry.name);
 
-		if (s == NULL && (is_alias_layer || !is_ours(entry.name)))
-			continue;
 		buf_reset(&place);
 		buf_printf(&place, "%s:%u", path, entry.line);
 		buf_append_byte(&place, '\0');
 		if (buf_status(&place) < 0 || buf_status(&value) < 0)
 			d->status = -ENOMEM;
-		else
+		else if (s != NULL || (!is_alias_layer && is_ours(entry.name)))
 			apply_entry(d, s, &entry, place.data);
 	}
 	buf_fini(&place);

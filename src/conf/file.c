@@ -78,6 +78,8 @@ refuse(
 
 	append_shown(&shown, value, text);
 	draft_refuse(f->draft, s, buf_span(&shown), place_of(f, line));
+	if (buf_status(&shown) < 0)
+		f->draft->status = -ENOMEM;
 	buf_fini(&shown);
 }
 
@@ -95,6 +97,8 @@ apply_item(struct file *f, const struct setting *s, const struct jsonlines_item 
 		append_shown(&shown, value, item->value);
 		draft_refuse_item(f->draft, s, buf_span(&shown), index, place_of(f, item->line));
 	}
+	if (buf_status(&shown) < 0)
+		f->draft->status = -ENOMEM;
 	buf_fini(&shown);
 	json_decref(value);
 }
