@@ -124,20 +124,27 @@ take_value(struct span *text)
 }
 
 /*
- * Whether a field is an extension list as RFC 6455 section 9.1 has it: what is not must fail the
- * handshake. name *( ";" name [ "=" value ] ) *( "," ... )
+ * Whether a field is an extension list as RFC 6455 section 9.1 has it: NAME *( ";" NAME [ "="
+ * VALUE ] ), separated by commas, at least one, empty elements passed over. What is not must fail
+ * the handshake.
  */
 static bool
 extensions_are_valid(struct span list)
 {
+	bool has_any = false;
+
 	do {
+		skip_space(&list);
+		if (list.n == 0 || list.p[0] == ',')
+			continue;
 		if (!take_token(&list))
 			return false;
 		while (take_byte(&list, ';'))
 			if (!take_token(&list) || (take_byte(&list, '=') && !take_value(&list)))
 				return false;
+		has_any = true;
 	} while (take_byte(&list, ','));
-	return list.n == 0;
+	return has_any && list.n == 0;
 }
 
 /* Checks every extension field and keeps the first. */

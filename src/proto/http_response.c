@@ -14,6 +14,7 @@ struct status_text {
 
 /* RFC 9110 section 15 and RFC 6585; what this server sends. */
 static const struct status_text status_texts[] = {
+	{ 100, "Continue" },
 	{ 101, "Switching Protocols" },
 	{ 200, "OK" },
 	{ 204, "No Content" },
