@@ -116,7 +116,7 @@ int json_string_decode(struct span string_text, char *out, size_t cap, size_t *r
  * How many bytes json_string_decode writes for this valid string, quotes included; a lone surrogate
  * counts as three. 0 for what is no string.
  */
-size_t json_string_length(struct span string_text);
+size_t json_string_decoded_length(struct span string_text);
 
 /*
  * Unescapes a string to the end of out. Returns 0; -EILSEQ for a lone surrogate; -EINVAL for what is
@@ -135,7 +135,7 @@ bool json_string_is_plain(struct span string_text);
  * refused. Returns 0 and the value; -EINVAL when it is no integer literal; -ERANGE when it is below
  * min or above max, or outside of -JSON_INTEGER_MAX..JSON_INTEGER_MAX.
  */
-int json_integer(struct span number_text, int64_t min, int64_t max, int64_t *ret) must_check;
+int json_integer_read(struct span number_text, int64_t min, int64_t max, int64_t *ret) must_check;
 
 /* "a string", "an array", "null", "absent"…: for sentences about values. Static. */
 const char *json_kind_phrase(enum json_kind kind);

@@ -1,9 +1,9 @@
 /*
  * Finds keys of one object that come twice.
  *
- * A frame has a handful of keys: those are compared pairwise as they come. Past that they are
- * gathered and sorted in one go, which no choice of keys can make slow; a hash table would need a
- * secret. Inside proto only.
+ * A frame has a handful of keys: those are compared pairwise as they come. Where there are more, or
+ * some with escapes in them, all are gathered at the end and sorted in one go, which no choice of
+ * keys can make quadratic. Inside proto only.
  */
 #pragma once
 
@@ -16,15 +16,16 @@ enum {
 	JSONKEYS_FEW = 12, /* keys that are compared pairwise */
 };
 
-/* The keys met so far; seen[] holds the first JSONKEYS_FEW of count. Zeroing count begins one. */
+/* The keys met so far. All zero begins one. */
 struct jsonkeys {
-	unsigned count;
+	unsigned count;	   /* of seen */
+	bool is_undecided; /* there were keys that pairwise comparison leaves out */
 	struct span seen[JSONKEYS_FEW];
 };
 
 /*
- * Notes a key, given without quotes. Returns true when it is equal to one that was noted; a false is
- * final only while count <= JSONKEYS_FEW.
+ * Notes a key, given without quotes. Returns true when it is equal to one that was noted. A false is
+ * final unless keys->is_undecided: then jsonkeys_find_duplicate decides.
  */
 bool jsonkeys_add(struct jsonkeys *keys, struct span key);
 

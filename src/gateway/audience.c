@@ -74,20 +74,12 @@ destroy(struct audiences *audiences, struct audience *audience)
 	mem_free(audience);
 }
 
-static bool
-names_admin(const struct filter *filter)
-{
-	return filter_names_admin(filter, SPAN("gateway.connected")) ||
-	       filter_names_admin(filter, SPAN("gateway.disconnected")) ||
-	       filter_names_admin(filter, SPAN("gateway.pairing"));
-}
-
 /* Subscribers of the admin events are counted: nobody publishes those while nobody listens. */
 static void
 count_admin(struct connection *c)
 {
 	struct counters *counters = c->gateway->counters;
-	bool wants = c->audience != NULL && names_admin(c->audience->filter);
+	bool wants = c->audience != NULL && filter_names_admin(c->audience->filter, SPAN(""));
 
 	if (wants && !c->subscribed_admin)
 		counters_add(&counters->admin_subscribers, 1);

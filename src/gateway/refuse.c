@@ -39,7 +39,7 @@ refuse_hello(struct connection *c, enum error_code code, const char *reason, con
 		.retryable = code == ERROR_UNAVAILABLE,
 	};
 
-	snprintf(error.message, sizeof(error.message), "%s", sentence);
+	reply_error_say(&error, "%s", sentence);
 	refuse_log(c, sentence);
 	buf_reset(reply);
 	reply_hello_error(reply, &error, mismatch);

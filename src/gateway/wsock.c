@@ -87,6 +87,13 @@ on_data(struct connection *c, char *data, size_t len)
 	if (c->deadline.kind == DEADLINE_PING || c->deadline.kind == DEADLINE_PONG)
 		deadline_set(c->gateway->deadlines, &c->deadline, DEADLINE_PING, clock_mono_ms());
 	on_item(c, verdict, &item);
+	/* A message that was gathered is given back now: the next one may be far off. */
+	if (used == len && verdict != WSRECV_MORE) {
+		size_t none;
+
+		if (wsrecv_next(&c->recv, &limits, NULL, 0, &none, &item) != WSRECV_MORE)
+			log_conn_warning(c->id, "the receiver found a message in no bytes");
+	}
 	return used;
 }
 

@@ -131,7 +131,7 @@ read_timeout(const struct json_value *value, struct envelope *ret, struct envelo
 		    fault, "timeoutMs", value->kind, "an integer of 1 to 600000");
 		return -EBADMSG;
 	}
-	if (json_integer(value->text, 1, ENVELOPE_TIMEOUT_MS_MAX, &ms) < 0) {
+	if (json_integer_read(value->text, 1, ENVELOPE_TIMEOUT_MS_MAX, &ms) < 0) {
 		envelope_fault_set(fault, "invalid-field", "timeoutMs",
 		    "timeoutMs must be an integer of 1 to %d.", ENVELOPE_TIMEOUT_MS_MAX);
 		return -EBADMSG;

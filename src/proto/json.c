@@ -166,7 +166,7 @@ json_object_scan(struct span text, const struct json_field *fields, size_t nfiel
 	}
 	if (scan.keys > max_keys)
 		return fail_whole(-E2BIG, "an object must not have so many keys", ret_fault);
-	if (scan.duplicate.p == NULL && scan.unknown.count > JSONKEYS_FEW &&
+	if (scan.duplicate.p == NULL && scan.unknown.is_undecided &&
 	    !jsonkeys_find_duplicate(text, &scan.duplicate))
 		return 0;
 	return scan.duplicate.p == NULL ? 0 : fail_key(text, scan.duplicate, ret_fault);
@@ -229,7 +229,7 @@ json_string_decode(struct span string_text, char *out, size_t cap, size_t *ret_l
 }
 
 size_t
-json_string_length(struct span string_text)
+json_string_decoded_length(struct span string_text)
 {
 	struct span inner, piece;
 	struct jsontext walk;
@@ -272,7 +272,7 @@ json_string_is_plain(struct span string_text)
 }
 
 int
-json_integer(struct span number_text, int64_t min, int64_t max, int64_t *ret)
+json_integer_read(struct span number_text, int64_t min, int64_t max, int64_t *ret)
 {
 	struct span digits = number_text;
 	size_t i;

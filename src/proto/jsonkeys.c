@@ -1,9 +1,9 @@
 /*
  * Equal keys: pairwise for a few, sorted for many.
  *
- * The sort is a heap sort, in place and n log n for any input. It orders by a hash first, only so
- * that honest keys seldom need to be looked at; keys chosen to collide cost their comparison, no
- * more.
+ * The sort is a heap sort, in place and n log n for any input. It orders by a hash first, so that
+ * unequal keys are told apart without being decoded again. The hash begins with an address, which a
+ * peer does not know; keys that collided all the same would cost their comparison, no more.
  */
 #include "proto/jsonkeys.h"
 
@@ -19,22 +19,10 @@ struct entry {
 	struct span key;
 };
 
-static bool
-is_same(struct span a, struct span b)
-{
-	bool plain_a = a.n == 0 || memchr(a.p, '\\', a.n) == NULL;
-	bool plain_b = b.n == 0 || memchr(b.p, '\\', b.n) == NULL;
-
-	if (plain_a && plain_b)
-		return span_is_equal(a, b);
-	return jsontext_compare(a, b) == 0;
-}
-
 /* FNV-1a over what the key means, not how it is written. */
 static uint64_t
-hash_key(struct span key)
+hash_key(struct span key, uint64_t hash)
 {
-	uint64_t hash = UINT64_C(14695981039346656037);
 	struct jsontext walk;
 	struct span piece;
 	size_t i;
@@ -103,6 +91,7 @@ gather(struct span object_text, struct entry entries[JSON_KEYS_MAX])
 {
 	struct jsonscan scan;
 	struct json_value value;
+	uint64_t basis = UINT64_C(14695981039346656037) ^ (uintptr_t)entries;
 	size_t n = 0;
 	bool more;
 
@@ -113,7 +102,7 @@ gather(struct span object_text, struct entry entries[JSON_KEYS_MAX])
 		if (n == JSON_KEYS_MAX || !jsonscan_key(&scan, &entries[n].key) ||
 		    !jsonscan_value(&scan, 1, &value) || !jsonscan_more(&scan, '}', &more))
 			return n;
-		entries[n].hash = hash_key(entries[n].key);
+		entries[n].hash = hash_key(entries[n].key, basis);
 		n++;
 	} while (more);
 	return n;
@@ -124,13 +113,15 @@ jsonkeys_add(struct jsonkeys *keys, struct span key)
 {
 	unsigned i;
 
-	if (keys->count++ >= JSONKEYS_FEW)
+	if (keys->count == JSONKEYS_FEW || (key.n > 0 && memchr(key.p, '\\', key.n) != NULL)) {
+		keys->is_undecided = true;
 		return false;
-	for (i = 0; i + 1 < keys->count; i++) {
-		if (is_same(keys->seen[i], key))
+	}
+	for (i = 0; i < keys->count; i++) {
+		if (span_is_equal(keys->seen[i], key))
 			return true;
 	}
-	keys->seen[i] = key;
+	keys->seen[keys->count++] = key;
 	return false;
 }
 
@@ -145,8 +136,9 @@ jsonkeys_find_duplicate(struct span object_text, struct span *ret)
 	for (i = 1; i < n; i++) {
 		struct span key = entries[i].key;
 
-		if (entries[i - 1].hash == entries[i].hash && is_same(entries[i - 1].key, key) &&
-		    (found.p == NULL || key.p < found.p))
+		if (entries[i - 1].hash == entries[i].hash &&
+		    (found.p == NULL || key.p < found.p) &&
+		    jsontext_compare(entries[i - 1].key, key) == 0)
 			found = key;
 	}
 	if (found.p == NULL)

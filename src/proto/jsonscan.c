@@ -73,33 +73,45 @@ skip_plain(const char *p, const char *end)
 	return p;
 }
 
+static bool
+is_tail(unsigned char c)
+{
+	return (c & 0xc0) == 0x80;
+}
+
 /* The length of the multi-byte character at p (RFC 3629, table 3-7 of Unicode), 0 when it is none. */
-static size_t
+static inline size_t
 multibyte_length(const unsigned char *p, size_t left)
 {
-	unsigned char low = 0x80, high = 0xbf;
-	size_t n, i;
+	unsigned char lead = p[0];
 
-	if (p[0] >= 0xc2 && p[0] <= 0xdf) {
-		n = 2;
-	} else if ((p[0] & 0xf0) == 0xe0) {
-		n = 3;
-		low = p[0] == 0xe0 ? 0xa0 : low;   /* overlong */
-		high = p[0] == 0xed ? 0x9f : high; /* surrogates */
-	} else if (p[0] >= 0xf0 && p[0] <= 0xf4) {
-		n = 4;
-		low = p[0] == 0xf0 ? 0x90 : low;   /* overlong */
-		high = p[0] == 0xf4 ? 0x8f : high; /* above U+10FFFF */
-	} else {
-		return 0;
-	}
-	if (left < n || p[1] < low || p[1] > high)
-		return 0;
-	for (i = 2; i < n; i++) {
-		if ((p[i] & 0xc0) != 0x80)
+	if ((lead & 0xf0) == 0xe0) {
+		if (left < 3 || !is_tail(p[1]) || !is_tail(p[2]))
 			return 0;
+		/* Neither overlong nor a surrogate. */
+		return (lead == 0xe0 && p[1] < 0xa0) || (lead == 0xed && p[1] > 0x9f) ? 0 : 3;
 	}
-	return n;
+	if (lead < 0xe0)
+		return lead >= 0xc2 && left >= 2 && is_tail(p[1]) ? 2 : 0;
+	if (left < 4 || !is_tail(p[1]) || !is_tail(p[2]) || !is_tail(p[3]) || lead > 0xf4)
+		return 0;
+	/* Neither overlong nor above U+10FFFF. */
+	return (lead == 0xf0 && p[1] < 0x90) || (lead == 0xf4 && p[1] > 0x8f) ? 0 : 4;
+}
+
+/* Passes a run of multi-byte characters, as most scripts have them. */
+static bool
+scan_multibyte(struct jsonscan *scan)
+{
+	const char *p = scan->p;
+	size_t n = 1;
+
+	while (p < scan->end && (*p & 0x80) != 0 && n != 0) {
+		n = multibyte_length((const unsigned char *)p, (size_t)(scan->end - p));
+		p += n;
+	}
+	scan->p = p;
+	return n != 0 || jsonscan_fail(scan, "a string must be valid UTF-8");
 }
 
 /* The length of the escape at p, which is a backslash; 0 when it is none. */
@@ -127,36 +139,39 @@ escape_length(const char *p, size_t left)
 	}
 }
 
+/* Passes one escape. */
+static bool
+scan_escape(struct jsonscan *scan)
+{
+	size_t n = escape_length(scan->p, (size_t)(scan->end - scan->p));
+
+	scan->p += n;
+	return n != 0 || jsonscan_fail(scan, "a backslash must begin a valid escape");
+}
+
 /* The cursor stands on the opening quote. */
 static bool
 scan_string(struct jsonscan *scan)
 {
-	const char *p = scan->p + 1;
+	bool ok = true;
 
-	for (;;) {
-		size_t left, n;
-
-		p = scan->p = skip_plain(p, scan->end);
-		left = (size_t)(scan->end - p);
-		if (left == 0)
+	scan->p++;
+	while (ok) {
+		scan->p = skip_plain(scan->p, scan->end);
+		if (scan->p == scan->end)
 			return jsonscan_fail(scan, "a string must end with a quotation mark");
-		if (*p == '"') {
-			scan->p = p + 1;
+		if (*scan->p == '"') {
+			scan->p++;
 			return true;
 		}
-		if (*p == '\\') {
-			n = escape_length(p, left);
-			if (n == 0)
-				return jsonscan_fail(scan, "a backslash must begin a valid escape");
-		} else if ((unsigned char)*p < 0x20) {
-			return jsonscan_fail(scan, "a control character must be escaped");
-		} else {
-			n = multibyte_length((const unsigned char *)p, left);
-			if (n == 0)
-				return jsonscan_fail(scan, "a string must be valid UTF-8");
-		}
-		p += n;
+		if (*scan->p == '\\')
+			ok = scan_escape(scan);
+		else if ((unsigned char)*scan->p < 0x20)
+			ok = jsonscan_fail(scan, "a control character must be escaped");
+		else
+			ok = scan_multibyte(scan);
 	}
+	return false;
 }
 
 /* Passes digits, of which there must be one. */

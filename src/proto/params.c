@@ -170,7 +170,7 @@ read_integer(struct reader *reader, struct param_value *ret)
 	char wanted[WANTED_MAX];
 
 	if (ret->json.kind == JSON_NUMBER &&
-	    json_integer(ret->json.text, row->min, row->max, &ret->integer) == 0)
+	    json_integer_read(ret->json.text, row->min, row->max, &ret->integer) == 0)
 		return 0;
 	(void)snprintf(
 	    wanted, sizeof(wanted), "an integer of %" PRId64 " to %" PRId64, row->min, row->max);
@@ -236,7 +236,8 @@ read_strings(struct reader *reader, struct param_value *ret)
 	if (n < (size_t)row->min)
 		return refuse_value(reader, wanted);
 	ret->strings_count = n;
-	reader->spans += n;
+	if (n > 0)
+		reader->spans += n;
 	return 0;
 }
 

@@ -80,7 +80,7 @@ class Gateway:
             stderr=subprocess.PIPE, text=True, errors="replace")
         self._reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
         self._reader.start()
-        self.wait_line(r"ready")
+        self.wait_line(r"the gateway is ready")
         return self
 
     def _read(self, stream):

@@ -92,9 +92,9 @@ BAD_HELLOS = [
     ("bad keys", json.dumps(hello(subscribe={"sessionKeys": [""]})), None, "subscribe.sessionKeys[0]"),
     ("bad resume", json.dumps(hello(resume={"epoch": 1, "seq": 1})), None, "resume.epoch"),
     ("too new", json.dumps(hello(minProtocol=2, maxProtocol=9)), "protocol-mismatch", None),
-    ("too old", json.dumps(hello(minProtocol=-3, maxProtocol=0)), "protocol-mismatch", None),
+    ("too old", json.dumps(hello(minProtocol=0, maxProtocol=0)), "protocol-mismatch", None),
     ("duplicate key", json.dumps(HELLO)[:-1] + ',"type":"hello"}', "duplicate-key", "type"),
-    ("escaped duplicate", json.dumps(HELLO)[:-1] + ',"\\u0074ype":"hello"}', "duplicate-key", "type"),
+    ("escaped duplicate", json.dumps(HELLO)[:-1] + ',"\\u0074ype":"hello"}', "duplicate-key", None),
     ("both spellings", json.dumps(hello(min_protocol=1)), "duplicate-key", None),
     ("deep", '{"type":"hello","x":' + "[" * 65 + "]" * 65 + "}", "invalid-json", None),
     ("trailing", json.dumps(HELLO) + "x", "invalid-json", None),
@@ -326,11 +326,11 @@ def test_presence_only_by_name(session_gateway):
         star = await connect(session_gateway, {"events": ["*"]})
         plain = await connect(session_gateway)
         ids = {}
-        for _ in range(2):
+        for _ in range(3):
             event = await watcher.event()
             assert event["event"] == "gateway.connected"
             ids[event["payload"]["connId"]] = event["payload"]["client"]["id"]
-        assert ids == {star.conn_id: "test", plain.conn_id: "test"}
+        assert ids == {c.conn_id: "test" for c in (watcher, star, plain)}
         await plain.close()
         event = await watcher.event()
         assert event["event"] == "gateway.disconnected"
