@@ -1,0 +1,11 @@
+/*
+ * The verb that prints the log.
+ */
+#pragma once
+
+#include "cli/status.h"
+
+struct invocation;
+
+/* gateway logs: prints the last lines of the log file, and with --follow what comes after. */
+enum cli_status logs_run(const struct invocation *);

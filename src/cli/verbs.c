@@ -1,0 +1,230 @@
+/*
+ * The verbs themselves, in the order in which help lists them.
+ */
+#include "cli/verbs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "cli/ask.h"
+#include "cli/dial.h"
+#include "cli/inspect.h"
+#include "cli/logs.h"
+#include "cli/showconf.h"
+#include "cli/start.h"
+#include "cli/stop.h"
+#include "cli/tail.h"
+#include "conf/suggest.h"
+
+enum { PATH_MAX_BYTES = 64, PATH_WORDS_MAX = 3 };
+
+static const char address_help[] =
+    "Without --url, --host or --port it talks to this user's gateway by its local socket.\n"
+    "LURKBOT_GATEWAY_TOKEN is used for TCP addresses when no token is given.\n";
+
+const struct verb verbs[] = {
+	{
+	    .path = "gateway start",
+	    .help = "Start the gateway, in the foreground or as a daemon",
+	    .about = "Returns when the gateway has ended; with --daemon once the workers serve.\n"
+		     "SIGTERM and SIGINT stop it in good order, a second one at once.\n",
+	    .syntax = { .options = OPTION_BIT(OPTION_DAEMON) | OPTION_BIT(OPTION_CONFIG),
+		.takes_settings = true },
+	    .run = start_run,
+	},
+	{
+	    .path = "gateway stop",
+	    .help = "Stop the running gateway and wait for its end",
+	    .syntax = { .options = OPTION_BIT(OPTION_STOP_TIMEOUT) | OPTION_BIT(OPTION_CONFIG) |
+				   OPTION_BIT(OPTION_JSON) },
+	    .run = stop_run,
+	},
+	{
+	    .path = "gateway restart",
+	    .help = "Stop the running gateway, if any, and start it as a daemon",
+	    .about =
+		"The options are those of the new gateway; a configuration with errors leaves\n"
+		"the running one alone.\n",
+	    .syntax = { .options = OPTION_BIT(OPTION_STOP_TIMEOUT) | OPTION_BIT(OPTION_CONFIG),
+		.takes_settings = true },
+	    .run = start_again,
+	},
+	{
+	    .path = "gateway status",
+	    .help = "Tell whether the gateway runs, where, and since when",
+	    .about = address_help,
+	    .syntax = { .options = DIAL_OPTIONS | OPTION_BIT(OPTION_JSON) },
+	    .run = inspect_status,
+	},
+	{
+	    .path = "gateway health",
+	    .help = "Tell whether all parts of the gateway work; status 1 when not",
+	    .about = address_help,
+	    .syntax = { .options = DIAL_OPTIONS | OPTION_BIT(OPTION_JSON) },
+	    .run = inspect_health,
+	},
+	{
+	    .path = "gateway call",
+	    .help = "Call a method and print its result",
+	    .about = address_help,
+	    .syntax = { .options = DIAL_OPTIONS | OPTION_BIT(OPTION_PARAMS) |
+				   OPTION_BIT(OPTION_SESSION_KEY) | OPTION_BIT(OPTION_TIMEOUT) |
+				   OPTION_BIT(OPTION_JSON),
+		.operand = "METHOD" },
+	    .run = ask_call,
+	},
+	{
+	    .path = "gateway tail",
+	    .help = "Print events as they come, one a line",
+	    .about = address_help,
+	    .syntax = { .options = DIAL_OPTIONS | OPTION_BIT(OPTION_EVENTS) |
+				   OPTION_BIT(OPTION_FILTER_KEY) | OPTION_BIT(OPTION_EVENT_COUNT) |
+				   OPTION_BIT(OPTION_JSON) },
+	    .run = tail_run,
+	},
+	{
+	    .path = "gateway publish",
+	    .help = "Publish an event",
+	    .about = address_help,
+	    .syntax = { .options = DIAL_OPTIONS | OPTION_BIT(OPTION_PAYLOAD) |
+				   OPTION_BIT(OPTION_SESSION_KEY) | OPTION_BIT(OPTION_JSON),
+		.operand = "EVENT" },
+	    .run = ask_publish,
+	},
+	{
+	    .path = "gateway logs",
+	    .help = "Print the last lines of the log file",
+	    .about = "Reads the file itself, so it works when nothing runs, too.\n",
+	    .syntax = { .options = OPTION_BIT(OPTION_FOLLOW) | OPTION_BIT(OPTION_LINES) |
+				   OPTION_BIT(OPTION_LOG_FILE) | OPTION_BIT(OPTION_CONFIG) |
+				   OPTION_BIT(OPTION_JSON) },
+	    .run = logs_run,
+	},
+	{
+	    .path = "gateway config check",
+	    .help = "Print every error in the configuration",
+	    .syntax = { .options = OPTION_BIT(OPTION_CONFIG) | OPTION_BIT(OPTION_JSON),
+		.takes_settings = true },
+	    .run = showconf_check,
+	},
+	{
+	    .path = "gateway config show",
+	    .help = "Print the configuration in force, as JSON",
+	    .syntax = { .options = OPTION_BIT(OPTION_CONFIG) | OPTION_BIT(OPTION_SOURCES) |
+				   OPTION_BIT(OPTION_JSON),
+		.takes_settings = true },
+	    .run = showconf_show,
+	},
+	{
+	    .path = "gateway config path",
+	    .help = "Print which files are read, and whether they are there",
+	    .syntax = { .options = OPTION_BIT(OPTION_CONFIG) | OPTION_BIT(OPTION_JSON) },
+	    .run = showconf_path,
+	},
+};
+
+size_t
+verbs_count(void)
+{
+	return ARRAY_LEN(verbs);
+}
+
+/* How many words of argv the path begins with, and whether these are all of the path. */
+static int
+common_words(const char *path, int argc, char *const *argv, bool *ret_all)
+{
+	int n = 0;
+
+	while (n < argc) {
+		size_t length = strcspn(path, " ");
+
+		if (strlen(argv[n]) != length || memcmp(argv[n], path, length) != 0)
+			break;
+		n++;
+		path += length;
+		if (*path == '\0')
+			break;
+		path++;
+	}
+	*ret_all = *path == '\0';
+	return n;
+}
+
+const struct verb *
+verbs_find(int argc, char *const *argv, int *ret_used)
+{
+	*ret_used = 0;
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		bool all;
+		int n = common_words(verbs[i].path, argc, argv, &all);
+
+		if (n > *ret_used || all)
+			*ret_used = n;
+		if (all)
+			return &verbs[i];
+	}
+	return NULL;
+}
+
+bool
+verb_is_below(const struct verb *verb, char *const *argv, int n)
+{
+	bool all;
+
+	return common_words(verb->path, n, argv, &all) == n;
+}
+
+/* Joins the words that could be a verb's behind the prefix. */
+static void
+join_words(int argc, char *const *argv, const char *prefix, char path[PATH_MAX_BYTES])
+{
+	size_t n = (size_t)snprintf(path, PATH_MAX_BYTES, "%s", prefix);
+
+	for (int i = 0; i < argc && i < PATH_WORDS_MAX && argv[i][0] != '-'; i++) {
+		int more =
+		    snprintf(path + n, PATH_MAX_BYTES - n, "%s%s", n > 0 ? " " : "", argv[i]);
+
+		if (more < 0 || n + (size_t)more >= PATH_MAX_BYTES)
+			return;
+		n += (size_t)more;
+	}
+}
+
+/* The nearest path to the first n words behind the prefix. */
+static const char *
+find_near(int n, char *const *argv, const char *prefix, unsigned *least)
+{
+	char path[PATH_MAX_BYTES];
+	const char *near = NULL;
+
+	join_words(n, argv, prefix, path);
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		unsigned distance = suggest_distance(span_cstr(path), span_cstr(verbs[i].path));
+
+		if (distance < *least) {
+			*least = distance;
+			near = verbs[i].path;
+		}
+	}
+	return near;
+}
+
+const char *
+verbs_suggest(int argc, char *const *argv)
+{
+	const char *near = NULL;
+	unsigned least = 3;
+
+	/* Behind the verb there may be an operand, so fewer words are tried as well. */
+	for (int n = 1; n <= argc && n <= PATH_WORDS_MAX; n++) {
+		const char *plain = find_near(n, argv, "", &least);
+		const char *below = find_near(n, argv, "gateway", &least);
+
+		if (plain != NULL)
+			near = plain;
+		if (below != NULL)
+			near = below;
+	}
+	return near;
+}
