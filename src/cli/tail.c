@@ -70,7 +70,8 @@ append_event(struct buf *line, const struct json_value *at, const struct json_va
 	struct buf text = { 0 };
 	int64_t at_ms = 0;
 
-	if (at->kind == JSON_NUMBER && json_integer_read(at->text, 0, JSON_INTEGER_MAX, &at_ms) != 0)
+	if (at->kind == JSON_NUMBER &&
+	    json_integer_read(at->text, 0, JSON_INTEGER_MAX, &at_ms) != 0)
 		at_ms = 0;
 	output_time((uint64_t)at_ms, time);
 	buf_printf(line, "%s ", time);
