@@ -70,6 +70,8 @@ class Gateway:
         return env
 
     def start(self, *arguments):
+        if self._reader:
+            self._reader.join(PATIENCE)  # the end of an earlier process belongs to its own log
         os.makedirs(self.home, exist_ok=True)
         with open(os.path.join(self.home, "config.json"), "w") as f:
             json.dump({"gateway": self.settings}, f)

@@ -5,6 +5,7 @@ import os
 import signal
 
 import pytest
+import websockets
 
 from gateway import PATIENCE, connect, processes_of, wait_for
 
@@ -86,7 +87,7 @@ def test_worker_killed_under_load(start):
                 try:
                     result = await sender.call(
                         "events.publish", {"event": "load.x", "payload": {"p": name, "i": i}})
-                except ConnectionError:
+                except (ConnectionError, websockets.ConnectionClosed):
                     return
                 acknowledged.add(result["seq"])
                 if name == 0 and i == 100:
