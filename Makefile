@@ -15,8 +15,9 @@ include $(BUILD)/config.mk
 endif
 
 # These do everything on a fresh machine, so what they need is looked for before configure runs.
-ifneq ($(filter run check% lint bench,$(MAKECMDGOALS)),)
-PURPOSES := build $(if $(filter check% lint bench,$(MAKECMDGOALS)),test) $(filter lint,$(MAKECMDGOALS))
+ifneq ($(filter run check% lint bench fuzz,$(MAKECMDGOALS)),)
+PURPOSES := build $(if $(filter check% lint,$(MAKECMDGOALS)),test) \
+	$(filter lint fuzz,$(MAKECMDGOALS))
 build/configure $(BUILD)/config.mk: | deps-missing
 endif
 
@@ -142,6 +143,30 @@ bench-program: $(BUILD)/lurkbot-bench
 bench: $(BUILD)/lurkbot bench-program ## measure fan-out and requests
 	LURKBOT=$(BUILD)/lurkbot LURKBOT_BENCH=$(BUILD)/lurkbot-bench test/bench/run
 
+# --- fuzzing ----------------------------------------------------------------------------------
+# test/fuzz/fuzz_*.c are libFuzzer targets; FUZZ_S is how long each may look for trouble.
+
+FUZZERS := $(patsubst test/fuzz/%.c,$(BUILD)/%,$(wildcard test/fuzz/fuzz_*.c))
+FUZZ_OBJECTS := $(FUZZERS:$(BUILD)/%=$(BUILD)/obj/test/fuzz/%.o)
+FUZZ_S ?= 30
+
+$(BUILD)/fuzz_%: $(BUILD)/obj/test/fuzz/fuzz_%.o $(call archives,$(LAYERS))
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS)
+
+.PHONY: fuzz
+fuzz: ## let every fuzzer run for FUZZ_S seconds (clang)
+	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang fuzz-run \
+		CFLAGS='-O1 -g -fsanitize=fuzzer-no-link' CONFIGURE_FLAGS=--enable-sanitizers
+
+.PHONY: fuzz-objects
+fuzz-objects: $(FUZZ_OBJECTS)
+
+.PHONY: fuzz-run
+fuzz-run: $(FUZZERS)
+	@for fuzzer in $(FUZZERS); do mkdir -p $$fuzzer.corpus && $$fuzzer \
+		-max_total_time=$(FUZZ_S) -artifact_prefix=$$fuzzer. $$fuzzer.corpus || exit 1; done
+
 # --- running and testing ----------------------------------------------------------------------
 # Each part of the tests writes a file of lines `PASSED FAILED NAME`; test/report adds them up, and
 # counts a part that could not write its file as failed.
@@ -222,7 +247,7 @@ lint: ## format, warnings of two compilers, static checks, measures
 C_FILES = $(shell git ls-files 'src/*.c' 'include/*.h' 'test/*.[ch]')
 SCRIPTS = $(shell git grep -lE '^\#!.*sh$$' -- .ci contrib test)
 strict_build = $(MAKE) --no-print-directory BUILD=build/lint-$(1) CC=$(1) \
-	CONFIGURE_FLAGS=--enable-werror all unit $(if $(BENCH_OBJECTS),bench-program)
+	CONFIGURE_FLAGS=--enable-werror all unit bench-program fuzz-objects
 
 .PHONY: lint-code
 lint-code: $(BUILD)/config.mk
@@ -244,7 +269,7 @@ format: ## bring all C files into the house's format
 
 .PHONY: deps
 deps: ## install what building, testing and linting need (Debian)
-	contrib/deps build test lint
+	contrib/deps build test lint fuzz
 
 .PHONY: deps-missing
 deps-missing:
