@@ -12,7 +12,7 @@
 
 #include "base/macros.h"
 #include "base/span.h"
-#include "proto/json.h"
+#include "proto/jsonvalue.h"
 
 /* begin <= p <= end. fault is NULL until a step failed; then p is where it did. */
 struct jsonscan {

@@ -111,7 +111,7 @@ int
 envelope_fault_check_string(struct envelope_fault *fault, const char *field,
     const struct json_value *value, size_t min, size_t max, char *store, size_t *ret_len)
 {
-	size_t len;
+	size_t len = 0;
 	int r = -EINVAL;
 
 	if (value->kind == JSON_STRING)

@@ -511,17 +511,20 @@ test_integer(void **state)
 	assert_int_equal(json_integer_read(SPAN("-13"), -12, 9, &value), -ERANGE);
 	assert_int_equal(json_integer_read(SPAN("10"), -12, 9, &value), -ERANGE);
 	assert_int_equal(value, -12);
-	assert_int_equal(json_integer_read(SPAN("9007199254740992"), INT64_MIN, INT64_MAX, &value), 0);
+	assert_int_equal(
+	    json_integer_read(SPAN("9007199254740992"), INT64_MIN, INT64_MAX, &value), 0);
 	assert_true(value == JSON_INTEGER_MAX);
 	assert_int_equal(
 	    json_integer_read(SPAN("9007199254740993"), INT64_MIN, INT64_MAX, &value), -ERANGE);
-	assert_int_equal(json_integer_read(SPAN("-9007199254740992"), INT64_MIN, INT64_MAX, &value), 0);
+	assert_int_equal(
+	    json_integer_read(SPAN("-9007199254740992"), INT64_MIN, INT64_MAX, &value), 0);
 	assert_int_equal(
 	    json_integer_read(SPAN("-9007199254740993"), INT64_MIN, INT64_MAX, &value), -ERANGE);
 	assert_int_equal(json_integer_read(SPAN("18446744073709551617"), 0, 9, &value), -ERANGE);
-	assert_int_equal(json_integer_read(SPAN("100000000000000000000000000000000000000000000000000000"
-					   "00000000000000000000000000000"),
-			     0, 9, &value),
+	assert_int_equal(
+	    json_integer_read(SPAN("100000000000000000000000000000000000000000000000000000"
+				   "00000000000000000000000000000"),
+		0, 9, &value),
 	    -ERANGE);
 	assert_int_equal(json_integer_read(SPAN("1.0"), 0, 9, &value), -EINVAL);
 	assert_int_equal(json_integer_read(SPAN("1e0"), 0, 9, &value), -EINVAL);

@@ -41,9 +41,10 @@ read_text(struct params *params, const char *text, struct envelope_fault *fault)
 static void
 test_absent(void **state)
 {
-	static const char *const texts[] = { "", "{}", "{\"other\":1,\"Text\":2}",
-		"{\"text\":null,\"mode\":null,\"maxLimit\":null,\"flag\":null,\"list\":null,"
-		"\"object\":null,\"any\":null}" };
+	static const char all_null[] =
+	    "{\"text\":null,\"mode\":null,\"maxLimit\":null,\"flag\":null,\"list\":null,"
+	    "\"object\":null,\"any\":null}";
+	static const char *const texts[] = { "", "{}", "{\"other\":1,\"Text\":2}", all_null };
 	struct envelope_fault fault;
 	struct params params;
 	size_t i, k;
@@ -220,6 +221,37 @@ test_required(void **state)
 	    fault.sentence, "thing is missing; it must be a value other than null.");
 }
 
+/* Arrays one behind another, also empty ones, each with its own elements. */
+static void
+test_several_arrays(void **state)
+{
+	static const struct param lists[] = {
+		{ .name = "a", .kind = PARAM_STRINGS, .max = 2, .item_max = 9 },
+		{ .name = "b", .kind = PARAM_STRINGS, .max = 2, .item_max = 9 },
+		{ .name = "c", .kind = PARAM_STRINGS, .max = 2, .item_max = 9 },
+	};
+	struct envelope_fault fault;
+	struct params params;
+
+	(void)state;
+	assert_int_equal(params_read(&params, SPAN("{\"a\":[],\"b\":[],\"c\":[]}"), "", lists,
+			     ARRAY_LEN(lists), &fault),
+	    0);
+	assert_true(params.values[0].is_present);
+	assert_int_equal(params.values[0].strings_count, 0);
+	params_fini(&params);
+	assert_int_equal(
+	    params_read(&params, SPAN("{\"c\":[\"\\n\",\"y\"],\"b\":[],\"a\":[\"\\t\"]}"), "",
+		lists, ARRAY_LEN(lists), &fault),
+	    0);
+	assert_int_equal(params.values[0].strings_count, 1);
+	assert_span(params.values[0].strings[0], "\t");
+	assert_int_equal(params.values[1].strings_count, 0);
+	assert_span(params.values[2].strings[0], "\n");
+	assert_span(params.values[2].strings[1], "y");
+	params_fini(&params);
+}
+
 /* An array far over its bound costs no memory for its elements. */
 static void
 test_long_array(void **state)
@@ -265,6 +297,7 @@ main(void)
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_sentences),
 		cmocka_unit_test(test_required),
+		cmocka_unit_test(test_several_arrays),
 		cmocka_unit_test(test_long_array),
 		cmocka_unit_test(test_no_memory),
 	};
