@@ -15,7 +15,7 @@ void jsonprint_indented(struct buf *out, struct span json);
 void jsonprint_compact(struct buf *out, struct span json);
 
 /*
- * Appends text from others, with each control character, backslash and byte that is not UTF-8
- * written as an escape, as in a JSON string.
+ * Appends text from others, fit for a line of a terminal: control characters become escapes as in
+ * JSON, and bytes that are not UTF-8 U+FFFD; all else stays as it is.
  */
 void jsonprint_plain(struct buf *out, struct span text);

@@ -39,9 +39,9 @@ read_input(struct buf *out)
 	}
 }
 
-/* Takes the option's JSON, or standard input's for "-". An option that is not given leaves it empty. */
+/* Takes the option's JSON, or standard input's for "-". Not given leaves it empty. */
 static enum cli_status
-read_json(const struct arguments *a, enum option_id id, bool wants_object, struct buf *ret)
+read_object(const struct arguments *a, enum option_id id, struct buf *ret)
 {
 	const char *text = arguments_text(a, id), *name = cli_options[id].name;
 	struct json_fault fault = { 0 };
@@ -64,7 +64,7 @@ read_json(const struct arguments *a, enum option_id id, bool wants_object, struc
 		    "%s: is not valid JSON, at byte %zu: %s", name, fault.offset + 1, fault.text);
 		return CLI_USAGE;
 	}
-	if (wants_object && json.p[strspn(json.p, " \t\r\n")] != '{') {
+	if (json.p[strspn(json.p, " \t\r\n")] != '{') {
 		output_error("%s: must be a JSON object", name);
 		return CLI_USAGE;
 	}
@@ -98,7 +98,7 @@ ask_call(const struct invocation *invocation)
 	if (status == CLI_OK)
 		status = check_text("--session-key", request.session_key);
 	if (status == CLI_OK)
-		status = read_json(a, OPTION_PARAMS, true, &params);
+		status = read_object(a, OPTION_PARAMS, &params);
 	if (status == CLI_OK) {
 		request.params = buf_span(&params);
 		status = dial_and_ask(invocation, &request, &session, &reply);
@@ -186,7 +186,7 @@ ask_publish(const struct invocation *invocation)
 	if (status == CLI_OK)
 		status = check_text("--session-key", arguments_text(a, OPTION_SESSION_KEY));
 	if (status == CLI_OK)
-		status = read_json(a, OPTION_PAYLOAD, false, &payload);
+		status = read_object(a, OPTION_PAYLOAD, &payload);
 	if (status == CLI_OK)
 		status = publish(invocation, buf_span(&payload));
 	buf_fini(&payload);

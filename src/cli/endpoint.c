@@ -40,9 +40,12 @@ static int
 fill(struct endpoint *ret, struct span host, uint16_t port, struct span target)
 {
 	bool is_v6 = memchr(host.p, ':', host.n) != NULL;
+	const char *zone = memchr(host.p, '%', host.n);
+	struct span plain = span_make(host.p, zone != NULL ? (size_t)(zone - host.p) : host.n);
 	struct buf authority = { 0 }, name = { 0 };
 
-	buf_printf(&authority, is_v6 ? "[%.*s]:%u" : "%.*s:%u", SPAN_ARGS(host), port);
+	/* A zone means something on this machine only (RFC 6874 section 4). */
+	buf_printf(&authority, is_v6 ? "[%.*s]:%u" : "%.*s:%u", SPAN_ARGS(plain), port);
 	buf_printf(&name, "ws://%.*s", SPAN_ARGS(buf_span(&authority)));
 	if (!span_is(target, "/"))
 		buf_append_span(&name, target);

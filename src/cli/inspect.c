@@ -186,6 +186,8 @@ print_unreachable(const struct invocation *invocation, const char *why)
 		output_error("%s", why);
 	} else {
 		printf("Gateway Status: Stopped\n");
+		if (!dial_is_local(a))
+			output_error("%s", why);
 	}
 	return CLI_UNREACHABLE;
 }

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "base/jsonw.h"
+#include "base/text.h"
 
 struct printer {
 	struct buf *out;
@@ -162,12 +162,16 @@ jsonprint_compact(struct buf *out, struct span json)
 void
 jsonprint_plain(struct buf *out, struct span text)
 {
-	struct buf escaped = { 0 };
+	while (text.n > 0) {
+		bool valid;
+		size_t n = text_character(text, &valid);
 
-	jsonw_escape(&escaped, text);
-	if (buf_status(&escaped) != 0)
-		out->failed = true;
-	else if (escaped.len > 0)
-		append_safe(out, escaped.data, escaped.data + escaped.len);
-	buf_fini(&escaped);
+		if (!valid)
+			buf_append_cstr(out, "\xef\xbf\xbd");
+		else if ((unsigned char)*text.p < 0x20)
+			buf_printf(out, "\\u%04x", (unsigned)*text.p);
+		else
+			append_safe(out, text.p, text.p + n);
+		text = span_skip(text, n);
+	}
 }

@@ -53,7 +53,7 @@ const struct cli_option cli_options[OPTION_ID_COUNT] = {
 	[OPTION_PAYLOAD] = { .name = "--payload",
 	    .kind = OPTION_TEXT,
 	    .argument = "JSON",
-	    .help = "what the event carries, any JSON value; \"-\" reads standard input" },
+	    .help = "what the event carries, a JSON object; \"-\" reads standard input" },
 	[OPTION_SESSION_KEY] = { .name = "--session-key",
 	    .kind = OPTION_TEXT,
 	    .argument = "KEY",

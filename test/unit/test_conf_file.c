@@ -102,7 +102,7 @@ wrong_values(void **state)
 	house_file(h, "home/config.json",
 	    "{\"gateway\":{\"host\":\"\",\n\"port\":65536,\n\"workers\":-1,\n"
 	    "\"log_level\":\"eror\",\n\"log_format\":\"yaml\",\n\"log_file\":\"x.log\",\n"
-	    "\"allowed_origins\":[\"http://a\",\n\"*\",\n 7,\"http://a\\u0000\"]}}");
+	    "\"allowed_origins\":\n[\"http://a\",\n\"*\",\n 7,\"http://a\\u0000\"]}}");
 	house_refuses(h,
 	    "@/home/config.json:1: gateway.host: must be " HOST ", not \"\"\n"
 	    "@/home/config.json:2: gateway.port: must be an integer from 0 to 65535, not 65536\n"
@@ -113,9 +113,9 @@ wrong_values(void **state)
 	    "@/home/config.json:5: gateway.log_format: must be \"text\" or \"json\", not \"yaml\"\n"
 	    "@/home/config.json:6: gateway.log_file: "
 	    "must be the path of a file that begins with / or ~/, not \"x.log\"\n"
-	    "@/home/config.json:8: gateway.allowed_origins[1]: must be " ORIGIN ", not \"*\"\n"
-	    "@/home/config.json:9: gateway.allowed_origins[2]: must be " ORIGIN ", not 7\n"
-	    "@/home/config.json:9: gateway.allowed_origins[3]: must be " ORIGIN
+	    "@/home/config.json:9: gateway.allowed_origins[1]: must be " ORIGIN ", not \"*\"\n"
+	    "@/home/config.json:10: gateway.allowed_origins[2]: must be " ORIGIN ", not 7\n"
+	    "@/home/config.json:10: gateway.allowed_origins[3]: must be " ORIGIN
 	    ", not \"http://a\\u0000\"\n");
 }
 

@@ -58,7 +58,7 @@ variables_that_are_wrong(void **state)
 	house_variable(h, "LURKBOT_GATEWAY__=1");
 	house_variable(h, "LURKBOT_GATEWAY__PORT=99999999999999999999");
 	house_variable(h, "LURKBOT_GATEWAY__WORKERS=");
-	house_variable(h, "LURKBOT_GATEWAY__ALLOWED_ORIGINS=http://a,,b");
+	house_variable(h, "LURKBOT_GATEWAY__ALLOWED_ORIGINS=http://a,,b,");
 	house_variable(h, "LURKBOT_GATEWAY_HOST=a b");
 	house_refuses(h,
 	    "LURKBOT_GATEWAY_HOST: gateway.host: must be a host name or an IP address, such as "
@@ -78,7 +78,9 @@ variables_that_are_wrong(void **state)
 	    "LURKBOT_GATEWAY__ALLOWED_ORIGINS: gateway.allowed_origins[1]: "
 	    "must be " ORIGIN ", not \"\"\n"
 	    "LURKBOT_GATEWAY__ALLOWED_ORIGINS: gateway.allowed_origins[2]: "
-	    "must be " ORIGIN ", not \"b\"\n");
+	    "must be " ORIGIN ", not \"b\"\n"
+	    "LURKBOT_GATEWAY__ALLOWED_ORIGINS: gateway.allowed_origins[3]: "
+	    "must be " ORIGIN ", not \"\"\n");
 }
 
 static void
