@@ -1,5 +1,5 @@
 /*
- * Built-in methods (PROTOCOL section 6): health, status and methods.list: what the gateway says about itself.
+ * Built-in methods (PROTOCOL section 6): health and status: what the gateway says about itself.
  * Each is a method's run function; see gateway/methods.h for the contract.
  */
 #pragma once
@@ -9,4 +9,3 @@
 
 void method_health(const struct answer *to, const struct envelope *frame);
 void method_status(const struct answer *to, const struct envelope *frame);
-void method_methods_list(const struct answer *to, const struct envelope *frame);

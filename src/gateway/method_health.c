@@ -7,7 +7,6 @@
 #include "gateway/census.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
-#include "gateway/methods.h"
 #include "gateway/report.h"
 
 /* Begins a result object in the gateway's text buffer. */
@@ -55,31 +54,5 @@ method_status(const struct answer *to, const struct envelope *frame)
 	(void)frame;
 	report_health(g, &w);
 	report_details(g, &w);
-	finish(to, &w);
-}
-
-void
-method_methods_list(const struct answer *to, const struct envelope *frame)
-{
-	struct jsonw w = begin(to);
-
-	(void)frame;
-	jsonw_key(&w, "methods");
-	jsonw_array(&w);
-	for (unsigned i = 0; i < methods_count(); i++) {
-		const struct method *method = method_at(i);
-
-		jsonw_object(&w);
-		jsonw_key(&w, "name");
-		jsonw_cstr(&w, method->name);
-		jsonw_key(&w, "builtin");
-		jsonw_bool(&w, true);
-		jsonw_key(&w, "scope");
-		jsonw_cstr(&w, method_scope_name(method->scope));
-		jsonw_key(&w, "providers");
-		jsonw_uint(&w, 0);
-		jsonw_object_end(&w);
-	}
-	jsonw_array_end(&w);
 	finish(to, &w);
 }

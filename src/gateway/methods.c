@@ -6,12 +6,17 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/jsonw.h"
 #include "base/macros.h"
 #include "bus/counters.h"
+#include "gateway/connection.h"
+#include "gateway/context.h"
 #include "gateway/method_connections.h"
 #include "gateway/method_events.h"
 #include "gateway/method_health.h"
 #include "gateway/method_sessions.h"
+
+static void method_methods_list(const struct answer *to, const struct envelope *frame);
 
 static const struct method methods[] = {
 	{ "connections.close", METHOD_ADMIN, method_connections_close },
@@ -66,4 +71,37 @@ method_scope_name(enum method_scope scope)
 	static const char *const names[] = { "read", "write", "admin", "provider" };
 
 	return names[scope];
+}
+
+/* methods.list: the table itself. */
+static void
+method_methods_list(const struct answer *to, const struct envelope *frame)
+{
+	struct buf *text = &to->connection->gateway->text;
+	struct jsonw w;
+
+	(void)frame;
+	buf_reset(text);
+	jsonw_init(&w, text);
+	jsonw_object(&w);
+	jsonw_key(&w, "methods");
+	jsonw_array(&w);
+	for (unsigned i = 0; i < methods_count(); i++) {
+		jsonw_object(&w);
+		jsonw_key(&w, "name");
+		jsonw_cstr(&w, methods[i].name);
+		jsonw_key(&w, "builtin");
+		jsonw_bool(&w, true);
+		jsonw_key(&w, "scope");
+		jsonw_cstr(&w, method_scope_name(methods[i].scope));
+		jsonw_key(&w, "providers");
+		jsonw_uint(&w, 0);
+		jsonw_object_end(&w);
+	}
+	jsonw_array_end(&w);
+	jsonw_object_end(&w);
+	if (buf_status(text) != 0)
+		answer_no_memory(to);
+	else
+		answer_result(to, buf_span(text));
 }
