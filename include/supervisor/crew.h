@@ -6,8 +6,8 @@
 
 #include "base/macros.h"
 #include "supervisor/child.h"
-#include "supervisor/supervisor.h"
 
+struct proctitle;
 struct resources;
 
 struct crew {
@@ -18,12 +18,13 @@ struct crew {
 };
 
 /*
- * Makes empty rows for RESOURCES->workers workers. ON_CHANGE is called with ARG from the event
- * loop when a child became ready or ended; it may act on the crew, but not end it.
+ * Makes empty rows for RESOURCES->workers workers, which run WORKER_MAIN. TITLE may be NULL.
+ * ON_CHANGE is called with ARG from the event loop when a child became ready or ended; it may act
+ * on the crew, but not end it.
  * Returns 0 or -ENOMEM. The crew must not be moved afterwards.
  */
 int crew_init(struct crew *crew, struct event_base *base, const struct resources *resources,
-    const struct supervisor_options *options, const struct supervisor_program *program) must_check;
+    int (*worker_main)(const struct inherit *inherit), struct proctitle *title) must_check;
 
 /* Who is told of changes; to be set before crew_start. */
 void crew_set_listener(struct crew *crew, void (*on_change)(void *arg), void *arg);

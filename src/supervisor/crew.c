@@ -9,34 +9,28 @@
 #include <sys/wait.h>
 
 #include "base/alloc.h"
+#include "config.h"
 #include "supervisor/resources.h"
 
-/* Ten times slower under sanitizers, and so is our patience. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SLOWNESS 10
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-    __has_feature(memory_sanitizer)
-#define SLOWNESS 10
-#endif
-#endif
-#ifndef SLOWNESS
-#define SLOWNESS 1
+#ifdef LURKBOT_SANITIZED
+enum { SLOWNESS = 10 };
+#else
+enum { SLOWNESS = 1 };
 #endif
 
 enum { WORKER_STANDS_STILL_MS = 5000 * SLOWNESS };
 
 int
 crew_init(struct crew *crew, struct event_base *base, const struct resources *resources,
-    const struct supervisor_options *options, const struct supervisor_program *program)
+    int (*worker_main)(const struct inherit *inherit), struct proctitle *title)
 {
 	memset(crew, 0, sizeof(*crew));
 	crew->context.base = base;
-	crew->context.title = options->title;
+	crew->context.title = title;
 	resources_share(resources, &crew->context.shared);
 	crew->worker = (struct child_kind){
 		.name = "worker",
-		.main = program->worker_main,
+		.main = worker_main,
 		.stands_still_ms = WORKER_STANDS_STILL_MS,
 	};
 	crew->children = mem_array(resources->workers, sizeof(*crew->children));

@@ -253,7 +253,8 @@ prepare_loop(struct supervisor *s)
 		return -ENOMEM;
 	r = signals_watch(&s->signals, s->base, on_signal, s);
 	if (r == 0)
-		r = crew_init(&s->crew, s->base, &s->resources, s->options, s->program);
+		r = crew_init(
+		    &s->crew, s->base, &s->resources, s->program->worker_main, s->options->title);
 	if (r == 0)
 		r = watch_start(&s->watch, s->base, &s->crew);
 	return r;
