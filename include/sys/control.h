@@ -27,9 +27,8 @@ enum {
 };
 
 enum control_type {
-	CONTROL_READY = 1,   /* child to supervisor, no body: I accept connections */
-	CONTROL_DRAIN = 2,   /* supervisor to child, struct control_drain: finish and exit 0 */
-	CONTROL_DRAINED = 3, /* child to supervisor, no body: nothing is left, I am about to exit */
+	CONTROL_READY = 1, /* child to supervisor, no body: I accept connections */
+	CONTROL_DRAIN = 2, /* supervisor to child, struct control_drain: finish and exit 0 */
 };
 
 /* Why a child is to drain. */

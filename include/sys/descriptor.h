@@ -1,4 +1,4 @@
-/* File descriptors: how many, which, and with what flags. */
+/* File descriptors: how many, and which. */
 #pragma once
 
 #include <stddef.h>
@@ -20,9 +20,3 @@ int descriptor_raise_limit(uint64_t wanted, uint64_t *ret_got) must_check;
  * Returns 0 or -errno. For use right after a fork.
  */
 int descriptor_close_others(const int *keep, size_t n) must_check;
-
-/* Sets O_NONBLOCK. Returns 0 or -errno. */
-int descriptor_set_nonblocking(int fd) must_check;
-
-/* Sets close-on-exec. Returns 0 or -errno. */
-int descriptor_set_cloexec(int fd) must_check;

@@ -91,20 +91,6 @@ test_close_others(void **state)
 	support_alloc_fail_at(0);
 }
 
-static void
-test_descriptor_flags(void **state)
-{
-	int fd = dup(0);
-
-	(void)state;
-	assert_true(fd > 2);
-	assert_int_equal(descriptor_set_cloexec(fd), 0);
-	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
-	(void)close(fd);
-	assert_int_equal(descriptor_set_cloexec(fd), -EBADF);
-	assert_int_equal(descriptor_set_nonblocking(fd), -EBADF);
-}
-
 static char **test_argv;
 static int test_argc;
 
@@ -309,7 +295,6 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_raise_limit),
 		cmocka_unit_test(test_close_others),
-		cmocka_unit_test(test_descriptor_flags),
 		cmocka_unit_test(test_title),
 		cmocka_unit_test(test_title_without_memory),
 		cmocka_unit_test(test_process_figures),
