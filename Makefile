@@ -110,14 +110,20 @@ endef
 $(foreach layer,$(LAYERS),$(eval $(call archive_rule,$(layer))))
 
 # --- unit tests -------------------------------------------------------------------------------
-# test/unit/test_LAYER_MODULE.c is a program; test/unit/support*.c is there for all of them.
+# test/unit/test_LAYER_MODULE.c is a program; test/unit/support*.c is there for all of them, as an
+# archive, so that a test of a lower layer is not linked with what supports those of higher ones.
 
 UNIT_SOURCES := $(wildcard test/unit/test_*.c)
 UNIT_TESTS := $(UNIT_SOURCES:test/unit/%.c=$(BUILD)/unit/%)
 SUPPORT_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard test/unit/support*.c))
 
+$(BUILD)/lib/support.a: $(SUPPORT_OBJECTS)
+	@mkdir -p $(@D)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
 define unit_rule
-$(BUILD)/unit/test_$(1)_%: $(BUILD)/obj/test/unit/test_$(1)_%.o $(SUPPORT_OBJECTS) \
+$(BUILD)/unit/test_$(1)_%: $(BUILD)/obj/test/unit/test_$(1)_%.o $(BUILD)/lib/support.a \
 		$(call archives,$(1) $(layers_$(1)))
 	@mkdir -p $$(@D)
 	$$(call say,LINK,$$@)
@@ -173,6 +179,7 @@ fuzz-run: $(FUZZERS)
 
 RESULTS := build/results
 WS_VERSION := 8.18.3
+WS := build/node_modules/.ws-$(WS_VERSION)
 
 take_parts = @rm -f $(1:%=$(RESULTS)/%); \
 	for part in $(1); do $(MAKE) --no-print-directory $$part || :; done; \
@@ -206,12 +213,12 @@ check-unit: $(UNIT_TESTS) ## the unit tests alone
 PYTEST = /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) test/e2e
 
 .PHONY: check-e2e
-check-e2e: $(BUILD)/lurkbot build/node_modules/ws/package.json ## the end-to-end tests alone
+check-e2e: $(BUILD)/lurkbot $(WS) ## the end-to-end tests alone
 	@LURKBOT=$(CURDIR)/$(BUILD)/lurkbot NODE_PATH=$(CURDIR)/build/node_modules \
 		test/run-pytest $(RESULTS)/$@ $(PYTEST)
 
 # npm is to trust what the system trusts.
-build/node_modules/ws/package.json: Makefile
+$(WS):
 	NODE_EXTRA_CA_CERTS=$${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt} \
 		npm install --prefix build --no-save --no-package-lock --no-audit --no-fund \
 		ws@$(WS_VERSION)
@@ -220,6 +227,7 @@ build/node_modules/ws/package.json: Makefile
 ifneq ($(SANITIZE),)
 REPORTS := $(CURDIR)/$(BUILD)/reports
 PYTEST_FLAGS += -m san
+export LURKBOT_TEST_SLOW := 5
 export ASAN_OPTIONS := detect_leaks=1:detect_stack_use_after_return=1:log_path=$(REPORTS)/asan
 export UBSAN_OPTIONS := print_stacktrace=1:log_path=$(REPORTS)/ubsan
 endif

@@ -52,22 +52,24 @@ run_verb(const struct verb *verb, const struct invocation *invocation)
 	return (int)verb->run(invocation);
 }
 
+/* brought is what main gave along; the arguments are added to it here. */
 static int
-parse_and_run(const struct verb *verb, int argc, char **argv, struct invocation *invocation)
+parse_and_run(const struct verb *verb, int argc, char **argv, const struct invocation *brought)
 {
+	struct invocation invocation = *brought;
 	struct arguments arguments;
 	struct buf fault = { 0 };
 	int rc = arguments_parse(&arguments, &verb->syntax, argc, argv, &fault);
 	int status;
 
-	invocation->arguments = &arguments;
+	invocation.arguments = &arguments;
 	if (rc == -ENOMEM) {
 		fprintf(stderr, "lurkbot: out of memory\n");
 		status = CLI_FAILED;
 	} else if (rc != 0) {
 		status = fail_usage(verb->path, &fault);
 	} else {
-		status = run_verb(verb, invocation);
+		status = run_verb(verb, &invocation);
 	}
 	buf_fini(&fault);
 	arguments_fini(&arguments);
