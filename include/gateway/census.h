@@ -23,8 +23,17 @@ uint64_t census_admin_subscribers(const struct gateway *gateway);
 unsigned census_workers_serving(const struct gateway *gateway);
 unsigned census_workers_wanted(const struct gateway *gateway);
 
-/* Slots that a worker may stand in: 0..n-1. */
+/* Slots that a worker may ever stand in: 0..n-1. */
 unsigned census_worker_slots(const struct gateway *gateway);
+
+/*
+ * Slots in which workers stand: 0..n-1, as census_refresh found.  The segment is laid out for many more than
+ * usually run, and a sum is taken for every accepted connection.
+ */
+unsigned census_slots_in_use(const struct gateway *gateway);
+
+/* Looks which slots are in use.  At the start, and ten times a second. */
+void census_refresh(struct gateway *gateway);
 
 /* Milliseconds since the gateway was started. */
 uint64_t census_uptime_ms(const struct gateway *gateway);

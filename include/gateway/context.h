@@ -46,6 +46,7 @@ struct gateway {
 	struct counters *counters;
 	unsigned slot;
 	uint32_t generation;
+	unsigned slots_in_use; /* see census_slots_in_use */
 
 	/* modules, each owned by its own _new and _free */
 	struct deadlines *deadlines;

@@ -16,7 +16,7 @@ sum_gauge(const struct gateway *g, size_t offset)
 {
 	uint64_t sum = 0;
 
-	for (unsigned slot = 0; slot < census_worker_slots(g); slot++) {
+	for (unsigned slot = 0; slot < g->slots_in_use; slot++) {
 		const char *counters = (const char *)segment_counters(g->segment, slot);
 
 		sum += counters_get((const _Atomic uint64_t *)(const void *)(counters + offset));
@@ -47,7 +47,7 @@ census_workers_serving(const struct gateway *g)
 {
 	unsigned serving = 0;
 
-	for (unsigned slot = 0; slot < census_worker_slots(g); slot++) {
+	for (unsigned slot = 0; slot < g->slots_in_use; slot++) {
 		struct roster_entry entry;
 
 		roster_get(g->roster, slot, &entry);
@@ -69,6 +69,27 @@ unsigned
 census_worker_slots(const struct gateway *g)
 {
 	return segment_worker_slots(g->segment);
+}
+
+unsigned
+census_slots_in_use(const struct gateway *g)
+{
+	return g->slots_in_use;
+}
+
+void
+census_refresh(struct gateway *g)
+{
+	unsigned used = 0;
+
+	for (unsigned slot = 0; slot < census_worker_slots(g); slot++) {
+		struct roster_entry entry;
+
+		roster_get(g->roster, slot, &entry);
+		if (entry.state != ROSTER_EMPTY)
+			used = slot + 1;
+	}
+	g->slots_in_use = used;
 }
 
 uint64_t

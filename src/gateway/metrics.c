@@ -273,7 +273,7 @@ write_by_worker(const struct gateway *g, struct exposition *e)
 		const struct by_worker *f = &by_worker[i];
 
 		exposition_family(e, f->name, f->type, NULL, f->help);
-		for (unsigned slot = 0; slot < census_worker_slots(g); slot++) {
+		for (unsigned slot = 0; slot < census_slots_in_use(g); slot++) {
 			char labels[LABELS_MAX];
 
 			if (!is_used(g, slot))

@@ -79,7 +79,7 @@ write_workers(const struct gateway *g, struct jsonw *w)
 {
 	jsonw_key(w, "workers");
 	jsonw_array(w);
-	for (unsigned slot = 0; slot < census_worker_slots(g); slot++) {
+	for (unsigned slot = 0; slot < census_slots_in_use(g); slot++) {
 		struct roster_entry entry;
 
 		roster_get(g->roster, slot, &entry);

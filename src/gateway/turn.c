@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "bus/bell.h"
 #include "bus/directory.h"
+#include "gateway/census.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/deadlines.h"
@@ -65,6 +66,7 @@ turn_end(struct gateway *g)
 void
 turn_tick(struct gateway *g, uint64_t now_ms)
 {
+	census_refresh(g);
 	deadlines_expire(g->deadlines, now_ms);
 	pendings_expire(g, now_ms);
 	peers_settle(g, now_ms);

@@ -79,7 +79,7 @@ is_within_share(const struct gateway *g)
 {
 	uint64_t own = counters_get(&g->counters->connections), fewest = own;
 
-	for (unsigned slot = 0; slot < census_worker_slots(g); slot++) {
+	for (unsigned slot = 0; slot < census_slots_in_use(g); slot++) {
 		struct roster_entry entry;
 		uint64_t theirs;
 

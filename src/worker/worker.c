@@ -23,6 +23,7 @@
 #include "bus/segment.h"
 #include "conf/conf.h"
 #include "gateway/audience.h"
+#include "gateway/census.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/deadlines.h"
@@ -152,6 +153,7 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	list_init(&g->graveyard);
 	list_init(&g->pendings);
 	fill_names(g, inherit);
+	census_refresh(g);
 	g->read_buffer = mem_alloc(GATEWAY_READ_BYTES);
 	g->deadlines = new_deadlines(&g->conf->gateway);
 	g->audiences = audiences_new();
