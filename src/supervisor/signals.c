@@ -34,7 +34,8 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 int
 signals_open(struct signals *signals)
 {
-	static const int handled[] = { SIGTERM, SIGINT, SIGQUIT, SIGCHLD, SIGHUP, SIGUSR1 };
+	static const int handled[] = { SIGTERM, SIGINT, SIGQUIT, SIGCHLD, SIGHUP, SIGUSR1,
+		SIGUSR2 };
 	sigset_t set;
 
 	memset(signals, 0, sizeof(*signals));
