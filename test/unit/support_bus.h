@@ -1,6 +1,7 @@
 /*
- * A segment of its own for each test of the bus, as small as can be: three workers, a ring and mailboxes
- * of 64 KiB. Its name is removed as soon as it is mapped, so that no test leaves anything behind.
+ * A segment of its own for each test of the bus, as small as can be: three workers, a ring and
+ * mailboxes of 64 KiB. Its name is removed as soon as it is mapped, so that no test leaves
+ * anything behind.
  */
 #pragma once
 
@@ -75,6 +76,44 @@ bus_teardown(void **state)
 	segment_close(bus->segment);
 	free(bus);
 	return 0;
+}
+
+/* Reads and forgets: what matters is the verdict. */
+static inline enum ring_verdict
+bus_look(struct ring *ring, uint64_t seq)
+{
+	struct buf frames = { 0 };
+	struct buf labels = { 0 };
+	struct ring_record record;
+	enum ring_verdict verdict = ring_read(ring, seq, &frames, &labels, &record);
+
+	if (verdict != RING_RECORD)
+		assert_true(frames.len == 0 && labels.len == 0);
+	buf_fini(&frames);
+	buf_fini(&labels);
+	return verdict;
+}
+
+/* Publishes a frame under the name a.b and the key k; returns its seq. */
+static inline uint64_t
+bus_publish(struct ring *ring, struct span frame)
+{
+	struct ring_draft draft = { .name = SPAN("a.b"), .key = SPAN("k"), .frame = frame };
+	struct ring_receipt receipt;
+
+	assert_int_equal(ring_publish(ring, 1, &draft, &receipt), 0);
+	return receipt.seq;
+}
+
+/* Publishes events whose frames have `len` bytes, all zero. */
+static inline void
+bus_publish_many(struct ring *ring, unsigned count, size_t len)
+{
+	char *frame = calloc(1, len);
+
+	while (count-- > 0)
+		bus_publish(ring, span_make(frame, len));
+	free(frame);
 }
 
 #define bus_test(test) cmocka_unit_test_setup_teardown(test, bus_setup, bus_teardown)

@@ -1,6 +1,7 @@
 /*
  * Processes for tests: children that end with the test, whatever becomes of it, memory that they
- * share, and waiting with a limit. Whoever waits gives way to others in between, and never sleeps.
+ * share, and waiting with a limit. Whoever waits gives way to others in between, and never
+ * sleeps.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * The bell: who sleeps is woken by whatever comes, and nobody else pays a system call. No test here
- * ever relies on looking again after a while: a wake-up that is lost is a failure.
+ * The bell: who sleeps is woken by whatever comes, and nobody else pays a system call. No test
+ * here ever relies on looking again after a while: a wake-up that is lost is a failure.
  */
 #include "support_bus.h"
 
@@ -165,7 +165,9 @@ await_event(struct bus *bus, unsigned slot, uint64_t seq)
 	return true;
 }
 
-/* Odd events are published by slot 0, even ones by slot 1, each when it has seen the one before. */
+/*
+ * Odd events are published by slot 0, even ones by slot 1, each when it has seen the one before.
+ */
 static bool
 play_events(struct bus *bus, unsigned slot)
 {

@@ -1,6 +1,6 @@
 /*
- * The directory: each connection has one owner, ids name the living alone, and a close reaches its
- * owner whatever is full, held or dead.
+ * The directory: each connection has one owner, ids name the living alone, and a close reaches
+ * its owner whatever is full, held or dead.
  */
 #include "support_bus.h"
 
@@ -47,7 +47,10 @@ order(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* As many as it was laid out for, from wherever the claims come; then none, until one is released. */
+/*
+ * As many as it was laid out for, from wherever the claims come; then none, until one is
+ * released.
+ */
 static void
 test_capacity(void **state)
 {
@@ -235,7 +238,10 @@ test_reasons_run_out(void **state)
 	}
 }
 
-/* The lock of the reasons is held by a process that stands still: the close is asked all the same. */
+/*
+ * The lock of the reasons is held by a process that stands still: the close is asked all the
+ * same.
+ */
 static void
 test_close_does_not_depend_on_the_lock(void **state)
 {

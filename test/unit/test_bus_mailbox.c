@@ -1,15 +1,17 @@
 /*
- * Mailboxes in one process: nothing lost, nothing overwritten, room kept for answers, and contents
- * that contradict themselves dropped.
+ * Mailboxes in one process: nothing lost, nothing overwritten, room kept for answers, and
+ * contents that contradict themselves dropped.
  */
 #include "support_bus.h"
 
 #include <errno.h>
+#include <signal.h>
 
 #include "bus/layout.h"
 #include "support_alloc.h"
+#include "support_children.h"
 
-/* A mailbox over memory of the test's own, so that it can be spoilt. */
+/* A mailbox over memory of the test's own, so that it can be spoilt, and shared with children. */
 struct box {
 	struct mailbox_shared shared;
 	struct mailbox *mailbox;
@@ -21,9 +23,8 @@ struct box {
 static int
 box_setup(void **state)
 {
-	struct box *box = aligned_alloc(64, (sizeof(*box) + 63) / 64 * 64);
+	struct box *box = support_share(sizeof(*box));
 
-	memset(box, 0, sizeof(*box));
 	box->mailbox = mailbox_new(&box->shared, box->data, sizeof(box->data));
 	*state = box;
 	if (mailbox_format(box->mailbox) != 0)
@@ -39,7 +40,6 @@ box_teardown(void **state)
 
 	buf_fini(&box->body);
 	mailbox_free(box->mailbox);
-	free(box);
 	return 0;
 }
 
@@ -313,6 +313,107 @@ test_spoilt_positions_are_refused_by_writers(void **state)
 	assert_int_equal(mailbox_reserve(box->mailbox, 100), -ENOBUFS);
 }
 
+/*
+ * Each step of a writer that dies with the lock in its hand: what it had written before is no
+ * mail.
+ */
+static void
+test_writer_dies_in_the_lock(void **state)
+{
+	struct box *box = *state;
+
+	for (unsigned step = 0; step < 3; step++) {
+		pid_t pid = support_fork();
+
+		if (pid == 0) {
+			int r = shlock_take(&box->shared.lock, NULL);
+
+			if (step > 0)
+				memset(box->data + atomic_load(&box->shared.written), 0xff, 32);
+			if (step > 1)
+				memset(box->data + atomic_load(&box->shared.written), 0xff, 200);
+			_exit(r == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+		}
+		assert_int_equal(support_reap(pid), EXIT_SUCCESS);
+		assert_int_equal(receive(box), MAILBOX_EMPTY);
+		if (step == 0)
+			assert_int_equal(mailbox_reserve(box->mailbox, 100), 0);
+		assert_int_equal(send(box, 100, false), 0);
+		assert_int_equal(receive(box), MAILBOX_MAIL);
+		assert_int_equal(mailbox_recoveries(box->mailbox), step + 1);
+	}
+}
+
+static void
+test_writer_stands_still_in_the_lock(void **state)
+{
+	struct box *box = *state;
+	uint64_t deadline = support_deadline(SUPPORT_PATIENCE_MS);
+	pid_t pid;
+
+	assert_int_equal(send(box, 100, false), 0);
+	pid = support_fork();
+	if (pid == 0) {
+		if (shlock_take(&box->shared.lock, NULL) == 0)
+			raise(SIGSTOP);
+		_exit(EXIT_FAILURE);
+	}
+	while (mailbox_stuck_holder(box->mailbox, 1) == 0)
+		assert_true(support_wait(deadline));
+	assert_int_equal(mailbox_stuck_holder(box->mailbox, 1), pid);
+	assert_int_equal(send(box, 100, false), -ETIMEDOUT);
+	assert_int_equal(mailbox_reserve(box->mailbox, 100), -ETIMEDOUT);
+	assert_int_equal(receive(box), MAILBOX_MAIL);
+	mailbox_clear(box->mailbox);
+	support_kill(pid);
+	mailbox_mend(box->mailbox);
+	assert_int_equal(mailbox_recoveries(box->mailbox), 1);
+	assert_int_equal(send(box, 100, false), 0);
+}
+
+/* Writes nonsense over all of the mailbox but its lock, without end. */
+static void
+scribble(struct box *box)
+{
+	uint64_t seed = 1;
+
+	for (;;) {
+		uint64_t random = support_random(&seed);
+
+		if (random >> 60 == 0)
+			atomic_store(&box->shared.written, random >> 32 & 0x1fff8);
+		else if (random >> 60 == 1)
+			atomic_store(&box->shared.taken, random >> 32 & 0x1ffff);
+		else if (random >> 60 == 2)
+			atomic_store(&box->shared.reserved, random >> 32 & 0xffff);
+		else
+			box->data[random % sizeof(box->data)] = (char)(random >> 32);
+	}
+}
+
+/* A process of ours runs wild: what it writes is believed or not, but followed nowhere. */
+static void
+test_wild_process(void **state)
+{
+	struct box *box = *state;
+	unsigned verdicts[MAILBOX_NOMEM + 1] = { 0 };
+	pid_t pid = support_fork();
+
+	if (pid == 0)
+		scribble(box);
+	for (unsigned i = 0; i < 200000; i++) {
+		(void)send(box, i % 1000, i % 3 == 0);
+		verdicts[receive(box)]++;
+		assert_true(box->body.len <= mailbox_body_max(box->mailbox));
+		assert_true(mailbox_used(box->mailbox) <= MAILBOX_BYTES_MIN);
+		if (i % 16 == 0 && mailbox_reserve(box->mailbox, 100) == 0)
+			mailbox_unreserve(box->mailbox, 100);
+	}
+	assert_int_equal(verdicts[MAILBOX_NOMEM], 0);
+	assert_true(verdicts[MAILBOX_DAMAGED] > 0);
+	support_kill(pid);
+}
+
 int
 main(void)
 {
@@ -328,6 +429,9 @@ main(void)
 		box_test(test_no_memory_leaves_the_mail),
 		box_test(test_spoilt_mail_is_dropped),
 		box_test(test_spoilt_positions_are_refused_by_writers),
+		box_test(test_writer_dies_in_the_lock),
+		box_test(test_writer_stands_still_in_the_lock),
+		box_test(test_wild_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

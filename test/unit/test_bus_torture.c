@@ -1,10 +1,10 @@
 /*
- * The ring under fire: writers and readers on a tiny ring, of which one after the other is killed at
- * whatever instruction it has come to. Every event carries what is needed to judge it: who published it,
- * as which of its events, and bytes that follow from that.
+ * The ring under fire: writers and readers on a tiny ring, of which one after the other is killed
+ * at whatever instruction it has come to. Every event carries what is needed to judge it: who
+ * published it, as which of its events, and bytes that follow from that.
  *
- * Held: no event is torn, doubled, out of order or missing without a lap; nobody stands still; and
- * what is left at the end can be adopted.
+ * Held: no event is torn, doubled, out of order or missing without a lap; nobody stands still;
+ * and what is left at the end can be adopted.
  */
 #include "support_bus.h"
 
@@ -29,7 +29,7 @@ enum {
 	BODY_MAX = 3000,
 };
 
-/* Who published, in which life, as the how manieth event of that life. */
+/* Who published, in which life, and the number of the event in that life. */
 struct stamp {
 	uint64_t writer;
 	uint64_t life;
@@ -61,7 +61,7 @@ struct field {
 		}                                 \
 	} while (0)
 
-/* --- events -------------------------------------------------------------------------------------- */
+/* --- events ------------------------------------------------------------------------------- */
 
 /* How many bytes follow a stamp: mostly few, sometimes many. */
 static size_t
@@ -110,7 +110,7 @@ build(struct buf *out, const struct stamp *stamp, uint64_t seq, uint64_t at_ms,
 	draft->frame = buf_span(out);
 }
 
-/* --- writers ------------------------------------------------------------------------------------- */
+/* --- writers ------------------------------------------------------------------------------ */
 
 /* Publishes until it is killed. */
 static void
@@ -141,7 +141,7 @@ write_events(struct field *field, unsigned slot, uint64_t life)
 	}
 }
 
-/* --- readers ------------------------------------------------------------------------------------- */
+/* --- readers ------------------------------------------------------------------------------ */
 
 struct reader {
 	struct field *field;
@@ -217,7 +217,9 @@ read_one(struct reader *reader)
 	return verdict;
 }
 
-/* Goes on where there is something to be read. What was missed was missed of all writers alike. */
+/*
+ * Goes on where there is something to be read. What was missed was missed of all writers alike.
+ */
 static void
 jump(struct reader *reader)
 {
@@ -264,7 +266,7 @@ read_events(struct field *field, unsigned slot, uint64_t seed)
 	}
 }
 
-/* --- the field ----------------------------------------------------------------------------------- */
+/* --- the field ---------------------------------------------------------------------------- */
 
 static void
 start(struct field *field, unsigned slot)
@@ -319,8 +321,8 @@ await_progress(const struct field *field, uint64_t events, unsigned slot)
 }
 
 /*
- * Stops a writer again and again, until it happens to hold the lock. Returns whether it does; it is
- * stopped then.
+ * Stops a writer again and again, until it happens to hold the lock. Returns whether it does; it
+ * is stopped then.
  */
 static bool
 catch_with_lock(const struct field *field, pid_t pid)
