@@ -85,10 +85,13 @@ void frame_mask(void *data, size_t len, const uint8_t mask[4], size_t offset);
 bool frame_close_code_is_valid(uint16_t code);
 
 /*
- * Bytes of header in front of the payload of the unmasked frame that begins at frame; 0 when frame has
- * not that many bytes.
+ * How many bytes stand before the payload of the unmasked frame that begins at frame; 0 when frame
+ * holds less than the whole header. For frames of our own making: nothing is judged.
  */
 size_t frame_payload_offset(struct span frame);
 
-/* Bytes of the whole unmasked frame, header and payload, that begins at frame; 0 as above. */
+/*
+ * How many bytes the whole unmasked frame takes, header and payload; frame need hold no more than
+ * the header, and 0 says that it does not hold even that.
+ */
 uint64_t frame_total(struct span frame);

@@ -12,6 +12,7 @@
 enum {
 	BIT_FIN = 0x80,
 	BIT_MASK = 0x80,
+	BITS_LENGTH = 0x7f,
 	LENGTH_16 = 126,
 	LENGTH_64 = 127,
 	MASK_BLOCK = 32,
@@ -129,22 +130,14 @@ frame_close_code_is_valid(uint16_t code)
 size_t
 frame_payload_offset(struct span frame)
 {
-	size_t header;
+	uint8_t length;
+	size_t size;
 
 	if (frame.n < 2)
 		return 0;
-	switch ((uint8_t)frame.p[1] & 0x7f) {
-	case 126:
-		header = 4;
-		break;
-	case 127:
-		header = 10;
-		break;
-	default:
-		header = 2;
-		break;
-	}
-	return header <= frame.n ? header : 0;
+	length = (uint8_t)frame.p[1] & BITS_LENGTH;
+	size = length < LENGTH_16 ? 2 : length == LENGTH_16 ? 4 : 10;
+	return size <= frame.n ? size : 0;
 }
 
 uint64_t
@@ -156,7 +149,7 @@ frame_total(struct span frame)
 	if (header == 0)
 		return 0;
 	if (header == 2)
-		return header + ((uint8_t)frame.p[1] & 0x7f);
+		return header + ((uint8_t)frame.p[1] & BITS_LENGTH);
 	for (size_t i = 2; i < header; i++)
 		len = len << 8 | (uint8_t)frame.p[i];
 	return header + len;

@@ -31,6 +31,27 @@ skip_ascii(const uint8_t *p, const uint8_t *end)
 	return p;
 }
 
+static bool
+is_continuation(uint8_t byte)
+{
+	return (byte & 0xc0) == 0x80;
+}
+
+/*
+ * The length of a whole sequence of two or three bytes, which is most of what is not ASCII; 0 for
+ * anything else, good or bad. At least three bytes can be read at p.
+ */
+static size_t
+take_common(const uint8_t *p)
+{
+	if (p[0] >= 0xc2 && p[0] < 0xe0 && is_continuation(p[1]))
+		return 2;
+	if (p[0] > 0xe0 && p[0] < 0xf0 && p[0] != 0xed && is_continuation(p[1]) &&
+	    is_continuation(p[2]))
+		return 3;
+	return 0;
+}
+
 /* Begins a sequence of several bytes with its first; false when no sequence begins so. */
 static bool
 begin_sequence(struct utf8 *utf8, uint8_t lead)
@@ -68,6 +89,7 @@ utf8_feed(struct utf8 *utf8, const void *data, size_t len)
 {
 	const uint8_t *p = data, *end;
 	struct utf8 now = *utf8; /* a copy, so that it can live in registers */
+	size_t n;
 
 	if (len == 0)
 		return true;
@@ -78,7 +100,9 @@ utf8_feed(struct utf8 *utf8, const void *data, size_t len)
 				p = skip_ascii(p, end);
 				continue;
 			}
-			if (!begin_sequence(&now, *p++))
+			n = end - p >= 3 ? take_common(p) : 0;
+			p += n;
+			if (n == 0 && !begin_sequence(&now, *p++))
 				return false;
 			continue;
 		}

@@ -186,6 +186,27 @@ test_out_of_memory(void **state)
 	buf_fini(&out);
 }
 
+/* What is written is measured again, from the header alone, and from no less. */
+static void
+test_measuring_own_frames(void **state)
+{
+	static const uint64_t lengths[] = { 0, 1, 125, 126, 65535, 65536, INT64_MAX - 10 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		uint8_t out[FRAME_HEADER_MAX];
+		size_t size = frame_header_write(out, WS_TEXT, true, lengths[i], NULL);
+		struct span header = span_make((const char *)out, size);
+
+		assert_int_equal(frame_payload_offset(header), size);
+		assert_true(frame_total(header) == lengths[i] + size);
+		for (header.n = 0; header.n < size; header.n++) {
+			assert_int_equal(frame_payload_offset(header), 0);
+			assert_true(frame_total(header) == 0);
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -194,6 +215,7 @@ main(void)
 		cmocka_unit_test(test_header_opcode_and_fin),
 		cmocka_unit_test(test_examples_of_the_rfc),
 		cmocka_unit_test(test_masking_everywhere),
+		cmocka_unit_test(test_measuring_own_frames),
 		cmocka_unit_test(test_close_frames),
 		cmocka_unit_test(test_close_reason_is_cut),
 		cmocka_unit_test(test_close_codes),

@@ -126,10 +126,21 @@ test_keys(void **state)
 		"dGhlIHNhbXBsZSBub25jZQ==x", "dGhl IHNhbXBsZSBub25jZ==", "dGhlIHNhbXBsZSBub25jZQAA",
 		"dGhlIHNhbXBsZSBub25jZS1iaXRz",
 		"-_hlIHNhbXBsZSBub25jZQ==", "=====================A==" };
+	struct handshake handshake;
+	struct http_fault fault;
 	char text[300];
 
 	(void)state;
+	assert_int_equal(
+	    check(START UPGRADE VERSION "Sec-WebSocket-Key: AZaz09+/AAAAAAAAAAAAAA==\r\n",
+		&handshake, &fault),
+	    HANDSHAKE_UPGRADE);
 	expect_bad(START UPGRADE VERSION, 400, "");
+	for (const char *c = "@[`{:*,-._="; *c != '\0'; c++) {
+		(void)snprintf(text, sizeof(text),
+		    START UPGRADE VERSION "Sec-WebSocket-Key: %cAAAAAAAAAAAAAAAAAAAAA==\r\n", *c);
+		expect_bad(text, 400, "");
+	}
 	expect_bad(GOOD KEY, 400, "");
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		(void)snprintf(

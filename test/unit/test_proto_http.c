@@ -144,6 +144,8 @@ test_versions(void **state)
 	expect_head(SPAN("GET / HTTP/1.7\r\n" HOST "\r\n"), &o);
 	assert_int_equal(o.head.minor, 1);
 	assert_true(o.head.keep_alive);
+	expect_head(SPAN("GET / HTTP/1.9\r\n" HOST "\r\n"), &o);
+	expect_bad(SPAN("GET / HTTP/9.9\r\n"), 505);
 	expect_bad(SPAN("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 505);
 	expect_bad(SPAN("GET / HTTP/2.0\r\n"), 505);
 	expect_bad(SPAN("GET / HTTP/0.9\r\n"), 505);
@@ -374,6 +376,7 @@ test_limits_of_the_head(void **state)
 {
 	struct buf text = { 0 };
 	struct outcome o;
+	size_t scanned;
 
 	(void)state;
 	buf_append_cstr(&text, GET_HOST);
@@ -402,6 +405,11 @@ test_limits_of_the_head(void **state)
 	text.data[HTTP_HEAD_MAX - 1] = '\r';
 	text.data[HTTP_HEAD_MAX] = '\n';
 	expect_bad(buf_span(&text), 431);
+	parse(span_make(text.data, HTTP_HEAD_MAX - 1), &o);
+	assert_int_equal(o.verdict, HTTP_PARTIAL);
+	expect_bad(span_make(text.data, HTTP_HEAD_MAX), 431);
+	scanned = HTTP_HEAD_MAX - 10;
+	assert_true(http_head_is_due(text.data, HTTP_HEAD_MAX, &scanned));
 	buf_fini(&text);
 }
 

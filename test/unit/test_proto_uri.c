@@ -75,6 +75,7 @@ test_targets(void **state)
 	expect_target("/", "", "/", "");
 	expect_target("/ws", "", "/ws", "");
 	expect_target("/?", "", "/", "");
+	expect_target("/%00?%0f%F0", "", "/%00", "%0f%F0");
 	expect_target("/a?b=c&d", "", "/a", "b=c&d");
 	expect_target("/a?b?c/d", "", "/a", "b?c/d");
 	expect_target("//a", "", "//a", "");
@@ -122,6 +123,8 @@ test_origins(void **state)
 	assert_int_equal(uri_origin_parse(SPAN("chrome-extension://abcdef"), &origin), 0);
 	assert_span(origin.scheme, "chrome-extension");
 	assert_int_equal(origin.authority.port, URI_PORT_NONE);
+	assert_int_equal(uri_origin_parse(SPAN("a://b"), &origin), 0);
+	assert_int_equal(uri_origin_parse(SPAN("z://b"), &origin), 0);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (uri_origin_parse(span_cstr(bad[i]), &origin) != -EINVAL)
 			fail_msg("taken: %s", bad[i]);
@@ -138,6 +141,8 @@ test_decoding(void **state)
 	assert_span(span_make(out, n), "a/b/+");
 	assert_int_equal(uri_decode(SPAN("%2541"), out, sizeof(out), &n), 0);
 	assert_span(span_make(out, n), "%41");
+	assert_int_equal(uri_decode(SPAN("%0a%f0"), out, sizeof(out), &n), 0);
+	assert_span(span_make(out, n), "\n\xf0");
 	assert_int_equal(uri_decode(SPAN(""), out, 0, &n), 0);
 	assert_int_equal(n, 0);
 	assert_int_equal(uri_decode(SPAN("12345678"), out, sizeof(out), &n), 0);
