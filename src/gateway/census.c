@@ -80,9 +80,12 @@ census_slots_in_use(const struct gateway *g)
 void
 census_refresh(struct gateway *g)
 {
-	unsigned used = 0;
+	unsigned slots = census_worker_slots(g), used = census_workers_wanted(g);
 
-	for (unsigned slot = 0; slot < census_worker_slots(g); slot++) {
+	/* Those that are wanted count from the beginning, though some may only just start. */
+	if (used > slots)
+		used = slots;
+	for (unsigned slot = used; slot < slots; slot++) {
 		struct roster_entry entry;
 
 		roster_get(g->roster, slot, &entry);
