@@ -124,11 +124,13 @@ run_without_verb(int argc, char **argv, int known)
 static int
 finish_output(int status)
 {
-	bool failed = ferror(stdout) != 0;
+	const char *why = ferror(stdout) ? "an earlier write failed" : NULL;
 
-	if (fflush(stdout) == 0 && !failed)
+	if (fflush(stdout) != 0)
+		why = strerror(errno);
+	if (why == NULL)
 		return status;
-	fprintf(stderr, "lurkbot: cannot write to standard output: %s\n", strerror(errno));
+	fprintf(stderr, "lurkbot: cannot write to standard output: %s\n", why);
 	return status == CLI_OK ? CLI_FAILED : status;
 }
 
