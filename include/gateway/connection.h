@@ -62,6 +62,7 @@ struct connection {
 	struct event event;
 	struct gateway *gateway;
 	const struct connection_handler *handler;
+	size_t head_scanned;	/* of an HTTP head that is still coming */
 	struct buf in;		/* what the handler has not taken */
 	struct buf out;		/* what the kernel has not taken */
 	uint64_t out_head_left; /* bytes of the frame at the head of out that was sent in part */
@@ -73,6 +74,9 @@ struct connection {
 	bool local;	       /* came over run/gateway.sock */
 	bool paused;	       /* the handler wants no input for now */
 	bool blocked;	       /* past max_buffered_bytes: no input until the peer takes output */
+	bool behind;	       /* had its share of this turn; the rest of in waits for the next */
+	bool deaf;	       /* what the peer sends cannot be read any more */
+	bool settled;	       /* how its opening ended was counted */
 	bool peer_done;	       /* the peer closed, or answered our Close */
 	bool half_closed;      /* our side was shut down */
 	bool subscribed_admin; /* counted in the gauge admin_subscribers */

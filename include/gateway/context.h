@@ -59,6 +59,7 @@ struct gateway {
 	/* connections: all of them, those with output to flush, those to free after this turn */
 	struct list connections;
 	struct list dirty;
+	struct list dirty_end; /* marks how far a turn goes */
 	struct list graveyard;
 	/* answers under way: all of them, whichever connection waits */
 	struct list pendings;
@@ -70,5 +71,6 @@ struct gateway {
 	struct buf reply; /* a frame under construction; valid until it is queued */
 	uint64_t close_seen;	  /* directory_close_requests as last acted on */
 	struct log_limit hostile; /* bounds what is logged about hostile clients */
+	unsigned refused;	  /* connections alive that are only told that there are too many */
 	bool draining;
 };

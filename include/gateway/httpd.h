@@ -9,7 +9,6 @@
 extern const struct connection_handler httpd_handler;
 
 /*
- * The handler of a connection that is one too many: its first request is answered 503, whatever it
- * asks for.
+ * Answers 503 to a connection that is one too many, without waiting for its request, and closes it.
  */
-extern const struct connection_handler httpd_full_handler;
+void httpd_refuse_full(struct connection *connection);

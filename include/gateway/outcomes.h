@@ -3,6 +3,8 @@
  */
 #pragma once
 
+struct connection;
+
 enum outcome {
 	OUTCOME_OK,	     /* hello-ok */
 	OUTCOME_ECHO,	     /* /echo was opened */
@@ -11,8 +13,12 @@ enum outcome {
 	OUTCOME_FULL,	     /* 503, max_connections */
 	OUTCOME_BAD_HELLO,   /* hello-error */
 	OUTCOME_TIMEOUT,     /* no hello, or no request, in time */
+	OUTCOME_LEFT,	     /* a WebSocket ended before it said hello */
 	OUTCOME_COUNT
 };
 
 /* The label: "ok", "bad-hello", …  Static. */
 const char *outcome_name(enum outcome outcome);
+
+/* Counts how the opening of this connection ended; what was counted first stands. */
+void outcome_settle(struct connection *connection, enum outcome outcome);

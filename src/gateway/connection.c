@@ -24,6 +24,18 @@
 #include "proto/hello.h"
 #include "sys/sockets.h"
 
+enum {
+	/* What one peer may have handled before the others have their turn. */
+	MESSAGES_EACH_TURN = 64,
+};
+
+/* One that is told that there are too many takes nobody's place; nor does the operator. */
+static bool
+is_counted(const struct connection *c)
+{
+	return c->id != 0 && !c->local;
+}
+
 static void
 connection_kill(struct connection *c)
 {
@@ -44,7 +56,10 @@ connection_kill(struct connection *c)
 	if (c->id != 0)
 		directory_release(g->directory, c->id);
 	counters_add(&g->counters->closed, 1);
-	counters_subtract(&g->counters->connections, 1);
+	if (is_counted(c))
+		counters_subtract(&g->counters->connections, 1);
+	if (c->id == 0)
+		g->refused--;
 }
 
 /* What the event should wait for follows from the state alone; called after every change of it. */
@@ -57,7 +72,7 @@ update_events(struct connection *c)
 
 	if (c->state == CONNECTION_DEAD)
 		return;
-	if ((!c->paused && !c->blocked) || c->state == CONNECTION_CLOSING)
+	if ((!c->paused && !c->blocked && !c->behind) || c->state == CONNECTION_CLOSING)
 		want |= EV_READ;
 	if (c->peer_done)
 		want &= (short)~EV_READ;
@@ -70,9 +85,12 @@ update_events(struct connection *c)
 	c->events = want;
 	if (want == 0)
 		return;
-	event_assign(&c->event, c->gateway->base, c->fd, (short)(want | EV_PERSIST), on_event, c);
-	if (event_add(&c->event, NULL) != 0)
-		connection_kill(c);
+	if (event_assign(
+		&c->event, c->gateway->base, c->fd, (short)(want | EV_PERSIST), on_event, c) != 0 ||
+	    event_add(&c->event, NULL) != 0) {
+		c->events = 0;
+		connection_abort(c, "it cannot be watched");
+	}
 }
 
 /* Says how much of the frame is left in which the first `sent` bytes of data end. */
@@ -87,6 +105,8 @@ frame_left_after(uint64_t head_left, struct span frames, size_t sent)
 
 		if (left == 0)
 			left = frame_total(span_make(frames.p + at, frames.n - at));
+		if (left == 0) /* no frame of ours: better drop nothing than count for ever */
+			return frames.n - sent;
 		step = left < sent - at ? left : sent - at;
 
 		at += (size_t)step;
@@ -105,7 +125,7 @@ on_flushed(struct connection *c)
 		return;
 	if (c->peer_done) {
 		connection_kill(c);
-	} else if (!c->framed && !c->half_closed) {
+	} else if ((!c->framed || c->deaf) && !c->half_closed) {
 		/* An immediate close would reset the peer and could take the answer with it. */
 		c->half_closed = true;
 		shutdown(c->fd, SHUT_WR);
@@ -127,15 +147,27 @@ send_some(struct connection *c, const char *data, size_t len)
 	return n;
 }
 
-/* Gives the handler what there is until it takes no more; returns how much it took. */
+/*
+ * Gives the handler what there is until it takes no more, or has had its share of this turn; returns how much
+ * it took.
+ */
 static size_t
 feed(struct connection *c, char *data, size_t len)
 {
 	size_t used = 0;
+	unsigned left = MESSAGES_EACH_TURN;
 
+	c->behind = false;
 	while (used < len && c->state == CONNECTION_OPEN && !c->paused && !c->blocked) {
-		size_t n = c->handler->on_data(c, data + used, len - used);
+		size_t n;
 
+		if (left-- == 0) {
+			c->behind = true;
+			if (list_is_empty(&c->dirty))
+				list_append(&c->gateway->dirty, &c->dirty);
+			break;
+		}
+		n = c->handler->on_data(c, data + used, len - used);
 		if (n == 0)
 			break;
 		used += n;
@@ -143,11 +175,23 @@ feed(struct connection *c, char *data, size_t len)
 	return used;
 }
 
+/* Bytes that came behind what made us close: the peer's goodbye may be among them. */
+static void
+hear_goodbye(struct connection *c, char *data, size_t len)
+{
+	if (len == 0 || c->state != CONNECTION_CLOSING || c->peer_done)
+		return;
+	c->peer_done = c->handler->on_goodbye(c, data, len);
+	if (c->out.len == 0)
+		on_flushed(c);
+}
+
 static void
 feed_kept(struct connection *c)
 {
 	size_t used = feed(c, c->in.data, c->in.len);
 
+	hear_goodbye(c, c->in.data + used, c->in.len - used);
 	if (c->state != CONNECTION_OPEN || used == c->in.len)
 		buf_fini(&c->in);
 	else
@@ -163,27 +207,39 @@ continue_input(struct connection *c)
 	update_events(c);
 }
 
+/* Sends what waits, as far as the kernel takes it; false when that ended the connection. */
+static bool
+push(struct connection *c)
+{
+	ssize_t n = send_some(c, c->out.data, c->out.len);
+
+	if (n < 0) {
+		connection_abort(c, strerror(errno));
+		return false;
+	}
+	if ((size_t)n < c->out.len) {
+		if (c->framed)
+			c->out_head_left =
+			    frame_left_after(c->out_head_left, buf_span(&c->out), (size_t)n);
+		buf_consume(&c->out, (size_t)n);
+	} else {
+		c->out.len = 0;
+		c->out_head_left = 0;
+	}
+	/* One that is not read from cannot answer a ping: taking output is its sign of life. */
+	if (n > 0 && c->blocked &&
+	    (c->deadline.kind == DEADLINE_PING || c->deadline.kind == DEADLINE_PONG))
+		deadline_set(c->gateway->deadlines, &c->deadline, DEADLINE_PING, clock_mono_ms());
+	return true;
+}
+
 static void
 flush(struct connection *c)
 {
 	size_t limit = c->gateway->conf->gateway.max_buffered_bytes;
 
-	if (c->out.len > 0) {
-		ssize_t n = send_some(c, c->out.data, c->out.len);
-
-		if (n < 0) {
-			connection_abort(c, strerror(errno));
-			return;
-		}
-		if ((size_t)n < c->out.len) {
-			if (c->framed)
-				c->out_head_left = frame_left_after(
-				    c->out_head_left, buf_span(&c->out), (size_t)n);
-			buf_consume(&c->out, (size_t)n);
-		} else {
-			c->out.len = 0;
-		}
-	}
+	if (c->out.len > 0 && !push(c))
+		return;
 	if (c->out.len == 0)
 		on_flushed(c);
 	if (c->state == CONNECTION_DEAD)
@@ -191,7 +247,7 @@ flush(struct connection *c)
 	/* Reading begins again at half the limit, so that one byte does not switch it each time. */
 	if (c->out.len > limit)
 		c->blocked = true;
-	else if (c->blocked && c->out.len <= limit / 2)
+	else if (c->out.len <= limit / 2)
 		c->blocked = false;
 	continue_input(c);
 }
@@ -201,27 +257,22 @@ take_input(struct connection *c, char *data, size_t len)
 {
 	counters_add(&c->gateway->counters->bytes_in, len);
 	if (c->state == CONNECTION_CLOSING) {
-		if (c->handler->on_goodbye(c, data, len)) {
-			c->peer_done = true;
-			flush(c);
-		}
+		hear_goodbye(c, data, len);
 		return;
 	}
-	if (c->in.len > 0) {
-		buf_append(&c->in, data, len);
-	} else {
+	if (c->in.len == 0) {
 		size_t used = feed(c, data, len);
 
-		if (c->state != CONNECTION_OPEN || used == len)
-			return;
-		buf_append(&c->in, data + used, len - used);
+		hear_goodbye(c, data + used, len - used);
+		if (c->state == CONNECTION_OPEN && used < len)
+			buf_append(&c->in, data + used, len - used);
+	} else {
+		buf_append(&c->in, data, len);
 		if (buf_status(&c->in) == 0)
-			return;
+			feed_kept(c);
 	}
 	if (buf_status(&c->in) != 0)
 		connection_abort(c, "out of memory");
-	else
-		feed_kept(c);
 }
 
 static void
@@ -288,7 +339,10 @@ connection_open(
 	deadline_set(g->deadlines, &c->deadline, DEADLINE_HANDSHAKE, clock_mono_ms());
 	list_append(&g->connections, &c->link);
 	counters_add(&g->counters->accepted, 1);
-	counters_add(&g->counters->connections, 1);
+	if (is_counted(c))
+		counters_add(&g->counters->connections, 1);
+	if (id == 0)
+		g->refused++;
 	update_events(c);
 	return c;
 }
@@ -300,10 +354,10 @@ begin_end(struct connection *c, uint16_t code, const char *reason)
 	if (c->state != CONNECTION_OPEN)
 		return false;
 	log_conn_debug(c->id, "closed (%u): %s; peer %s", code, reason, c->peer);
-	counters_add(&c->gateway->counters->closes[counters_close_bucket(code)], 1);
+	counters_add(&c->gateway->counters->closes[counters_close_bucket(c->framed ? code : 0)], 1);
 	c->state = CONNECTION_CLOSING;
+	/* What was received stays until the burial: somebody up the stack may still read it. */
 	c->handler->on_closing(c);
-	buf_fini(&c->in);
 	return true;
 }
 
@@ -387,11 +441,14 @@ connection_queue_text(struct connection *c, struct span text)
 void
 connection_send_run(struct connection *c, struct span run)
 {
+	size_t limit = c->gateway->conf->gateway.max_buffered_bytes;
 	ssize_t n = 0;
 
 	if (c->state != CONNECTION_OPEN)
 		return;
-	if (c->out.len > c->gateway->conf->gateway.max_buffered_bytes) {
+	if (c->out.len > limit && !push(c))
+		return;
+	if (c->out.len > limit) {
 		connection_close_slow(c, "Too slow: events were not taken in time");
 		return;
 	}
@@ -417,10 +474,16 @@ connections_flush(struct gateway *g)
 {
 	struct list *first;
 
-	while ((first = list_first(&g->dirty)) != NULL) {
+	/*
+	 * A flush can take up input again and queue more: that waits for the next turn, or a peer that reads as
+	 * fast as it asks would keep the loop to itself.
+	 */
+	list_append(&g->dirty, &g->dirty_end);
+	while ((first = list_first(&g->dirty)) != &g->dirty_end) {
 		list_remove(first);
 		flush(container_of(first, struct connection, dirty));
 	}
+	list_remove(&g->dirty_end);
 }
 
 void
@@ -432,6 +495,7 @@ connections_bury(struct gateway *g)
 		struct connection *c = container_of(first, struct connection, link);
 
 		list_remove(first);
+		deadline_clear(&c->deadline);
 		wsrecv_fini(&c->recv);
 		hello_free(c->hello);
 		buf_fini(&c->in);

@@ -15,6 +15,7 @@
 
 enum { BAD_FRAMES_MAX = 20 };
 
+/* No frame of this protocol at all (PROTOCOL section 2). */
 static void
 on_bad_frame(const struct answer *to, const struct envelope_fault *fault)
 {
@@ -60,39 +61,34 @@ on_cancel(struct connection *c, const struct envelope *frame)
 		pending_cancel(pending);
 }
 
+/* A frame of a known type that has no place here. */
 static void
-refuse_type(const struct answer *to, const char *sentence)
+refuse_frame(const struct answer *to, const char *reason, const char *sentence)
 {
-	struct envelope_fault fault;
-
-	envelope_fault_set(&fault, "unknown-type", "type", "%s", sentence);
-	on_bad_frame(to, &fault);
+	answer_fail(to, ERROR_INVALID_REQUEST, reason, "type", "%s", sentence);
 }
 
 static void
 on_frame(struct answer *to, const struct envelope *frame)
 {
-	struct connection *c = to->connection;
-
 	switch (frame->type) {
 	case ENVELOPE_REQUEST:
-		c->bad_frames = 0;
 		on_request(to, frame);
 		break;
 	case ENVELOPE_CANCEL:
-		c->bad_frames = 0;
-		on_cancel(c, frame);
+		on_cancel(to->connection, frame);
 		break;
 	case ENVELOPE_HELLO:
-		refuse_type(to, "hello was said already; a connection says it once");
+		refuse_frame(
+		    to, "second-hello", "hello was said already; a connection says it once");
 		break;
 	case ENVELOPE_RESPONSE:
 	case ENVELOPE_PROGRESS:
-		refuse_type(
-		    to, "no request was sent to this connection, so there is nothing to answer");
+		refuse_frame(to, "unknown-request",
+		    "No request of this id was sent to this connection, so there is nothing to "
+		    "answer");
 		break;
 	case ENVELOPE_UNKNOWN:
-		refuse_type(to, "type must be request or cancel");
 		break;
 	}
 }
@@ -109,8 +105,13 @@ dispatch_message(struct connection *c, struct span text, bool binary)
 
 	(void)binary;
 	to.id = frame.id;
-	if (r != 0)
+	if (r != 0 && (frame.type == ENVELOPE_UNKNOWN || frame.id.n == 0)) {
 		on_bad_frame(&to, &fault);
+		return;
+	}
+	c->bad_frames = 0;
+	if (r != 0)
+		answer_fault(&to, &fault);
 	else
 		on_frame(&to, &frame);
 }

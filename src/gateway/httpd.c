@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/jsonw.h"
@@ -34,6 +35,8 @@ count_status(struct connection *c, int status)
 	counters_add(&c->gateway->counters->http_requests[class], 1);
 }
 
+enum { LINES_MAX = 256 }; /* bytes of the header fields that vary */
+
 /* What follows a response, and whether its body is left out. */
 enum after {
 	AFTER_CLOSE = 0,
@@ -41,22 +44,40 @@ enum after {
 	AFTER_HEAD_ONLY = 2, /* a flag: the request was HEAD */
 };
 
+/* RFC 9110 6.6.1: a server with a clock says when it answered.  `lines` are those of this response. */
+static struct span
+with_date(const char *lines, char *out, size_t cap)
+{
+	time_t now = (time_t)(clock_real_ms() / 1000);
+	struct tm utc;
+	size_t n = 0;
+
+	if (gmtime_r(&now, &utc) != NULL)
+		n = strftime(out, cap, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
+	snprintf(out + n, cap - n, "%s", lines);
+	return span_cstr(out);
+}
+
 static void
 respond(struct connection *c, int status, const char *type, struct span body, const char *lines,
     enum after after)
 {
+	char all_lines[LINES_MAX];
 	struct buf *reply = &c->gateway->reply;
 	bool keep_alive = (after & AFTER_KEEP_ALIVE) != 0;
 	bool head_only = (after & AFTER_HEAD_ONLY) != 0;
 
 	buf_reset(reply);
-	http_response_write(reply, status, type, body, keep_alive, span_cstr(lines), head_only);
+	http_response_write(reply, status, type, body, keep_alive,
+	    with_date(lines, all_lines, sizeof(all_lines)), head_only);
 	count_status(c, status);
 	if (buf_status(reply) != 0) {
 		connection_abort(c, "out of memory");
 		return;
 	}
 	connection_queue(c, buf_span(reply));
+	if (c->state != CONNECTION_OPEN)
+		return;
 	if (keep_alive)
 		deadline_set(c->gateway->deadlines, &c->deadline, DEADLINE_IDLE, clock_mono_ms());
 	else
@@ -90,12 +111,12 @@ respond_error(struct connection *c, int status, enum error_code code, const char
 }
 
 static void
-respond_fault(struct connection *c, const struct http_fault *fault)
+respond_fault(struct connection *c, const struct http_fault *fault, enum after after)
 {
-	counters_add(&c->gateway->counters->handshakes[OUTCOME_BAD_REQUEST], 1);
+	outcome_settle(c, OUTCOME_BAD_REQUEST);
 	refuse_log(c, fault->text);
 	respond_error(
-	    c, fault->status, ERROR_INVALID_REQUEST, fault->text, fault->header_lines, AFTER_CLOSE);
+	    c, fault->status, ERROR_INVALID_REQUEST, fault->text, fault->header_lines, after);
 }
 
 /* Another local port is another site too, so loopback is no exception (PROTOCOL section 1). */
@@ -133,8 +154,10 @@ upgrade(struct connection *c, const struct http_head *head, const struct handsha
 	}
 	count_status(c, 101);
 	connection_queue(c, buf_span(reply));
+	if (c->state != CONNECTION_OPEN)
+		return;
 	if (echo)
-		counters_add(&c->gateway->counters->handshakes[OUTCOME_ECHO], 1);
+		outcome_settle(c, OUTCOME_ECHO);
 	presence_count(c);
 	wsock_start(c, echo ? wsock_echo : welcome_message);
 }
@@ -181,15 +204,16 @@ answer_plain(struct connection *c, const struct http_head *head)
 static void
 on_head(struct connection *c, const struct http_head *head)
 {
+	enum after head_only = span_is(head->method, "HEAD") ? AFTER_HEAD_ONLY : AFTER_CLOSE;
 	struct handshake handshake;
 	struct http_fault fault = { 0 };
 
 	if (!is_origin_allowed(c, head)) {
-		counters_add(&c->gateway->counters->handshakes[OUTCOME_BAD_ORIGIN], 1);
+		outcome_settle(c, OUTCOME_BAD_ORIGIN);
 		refuse_log(c, "its Origin is not allowed");
 		respond_error(c, 403, ERROR_INVALID_REQUEST,
 		    "This Origin may not connect; list it in gateway.allowed_origins", "",
-		    AFTER_CLOSE);
+		    head_only);
 		return;
 	}
 	switch (handshake_check(head, &handshake, &fault)) {
@@ -200,9 +224,18 @@ on_head(struct connection *c, const struct http_head *head)
 		answer_plain(c, head);
 		break;
 	case HANDSHAKE_BAD:
-		respond_fault(c, &fault);
+		respond_fault(c, &fault, head_only);
 		break;
 	}
+}
+
+/* Between two requests the idle time counts; within one head, the handshake's. */
+static void
+start_head(struct connection *c)
+{
+	if (c->deadline.kind == DEADLINE_IDLE)
+		deadline_set(
+		    c->gateway->deadlines, &c->deadline, DEADLINE_HANDSHAKE, clock_mono_ms());
 }
 
 static size_t
@@ -212,38 +245,31 @@ on_data(struct connection *c, char *data, size_t len)
 	struct http_fault fault;
 	size_t used = 0;
 
+	/* A head that trickles in is not parsed again for each byte. */
+	if (!http_head_is_due(data, len, &c->head_scanned)) {
+		start_head(c);
+		return 0;
+	}
 	switch (http_head_parse(data, len, &head, &used, &fault)) {
 	case HTTP_PARTIAL:
-		/* Between two requests the idle time counts; within one head, the handshake's. */
-		if (c->deadline.kind == DEADLINE_IDLE)
-			deadline_set(c->gateway->deadlines, &c->deadline, DEADLINE_HANDSHAKE,
-			    clock_mono_ms());
+		start_head(c);
 		return 0;
 	case HTTP_BAD:
-		respond_fault(c, &fault);
+		respond_fault(c, &fault, AFTER_CLOSE);
 		return 0;
 	case HTTP_HEAD:
+		c->head_scanned = 0;
 		on_head(c, &head);
 		break;
 	}
 	return used;
 }
 
-static size_t
-on_data_full(struct connection *c, char *data, size_t len)
-{
-	(void)data;
-	respond_error(c, 503, ERROR_UNAVAILABLE,
-	    "The gateway has as many connections as it may have (max_connections); try again later",
-	    "Retry-After: 5\r\n", AFTER_CLOSE);
-	return len;
-}
-
 static void
 on_expired(struct connection *c, enum deadline_kind kind)
 {
 	if (kind == DEADLINE_HANDSHAKE)
-		counters_add(&c->gateway->counters->handshakes[OUTCOME_TIMEOUT], 1);
+		outcome_settle(c, OUTCOME_TIMEOUT);
 	if (kind == DEADLINE_HANDSHAKE && c->in.len > 0)
 		respond_error(c, 408, ERROR_INVALID_REQUEST,
 		    "The request did not arrive in time; send it whole", "", AFTER_CLOSE);
@@ -274,9 +300,11 @@ const struct connection_handler httpd_handler = {
 	.on_goodbye = on_goodbye,
 };
 
-const struct connection_handler httpd_full_handler = {
-	.on_data = on_data_full,
-	.on_expired = on_expired,
-	.on_closing = on_closing,
-	.on_goodbye = on_goodbye,
-};
+void
+httpd_refuse_full(struct connection *c)
+{
+	outcome_settle(c, OUTCOME_FULL);
+	respond_error(c, 503, ERROR_UNAVAILABLE,
+	    "The gateway has as many connections as it may have (max_connections); try again later",
+	    "Retry-After: 5\r\n", AFTER_CLOSE);
+}

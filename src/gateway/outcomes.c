@@ -6,6 +6,8 @@
 #include <assert.h>
 
 #include "bus/counters.h"
+#include "gateway/connection.h"
+#include "gateway/context.h"
 
 static_assert((int)OUTCOME_COUNT <= (int)COUNTERS_HANDSHAKES, "each outcome has a counter");
 
@@ -20,7 +22,17 @@ outcome_name(enum outcome outcome)
 		[OUTCOME_FULL] = "full",
 		[OUTCOME_BAD_HELLO] = "bad-hello",
 		[OUTCOME_TIMEOUT] = "timeout",
+		[OUTCOME_LEFT] = "left",
 	};
 
 	return names[outcome];
+}
+
+void
+outcome_settle(struct connection *c, enum outcome outcome)
+{
+	if (c->settled)
+		return;
+	c->settled = true;
+	counters_add(&c->gateway->counters->handshakes[outcome], 1);
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
+#include "gateway/outcomes.h"
 #include "proto/reply.h"
 
 enum { REFUSE_LINES_A_MINUTE = 60 };
@@ -41,6 +42,7 @@ refuse_hello(struct connection *c, enum error_code code, const char *reason, con
 
 	reply_error_say(&error, "%s", sentence);
 	refuse_log(c, sentence);
+	outcome_settle(c, OUTCOME_BAD_HELLO);
 	buf_reset(reply);
 	reply_hello_error(reply, &error, mismatch);
 	if (buf_status(reply) == 0)

@@ -22,20 +22,25 @@ enum {
 	WSOCK_STRANGER_MAX = 64 * 1024,
 };
 
+/* Has said hello, or needs to say none. */
+static bool
+is_known(const struct connection *c)
+{
+	return c->hello != NULL || c->on_message == wsock_echo;
+}
+
 static struct wsrecv_limits
 limits_of(const struct connection *c)
 {
 	const struct conf_gateway *conf = &c->gateway->conf->gateway;
-	bool echo = c->on_message == wsock_echo;
-	bool known = echo || c->hello != NULL;
 	struct wsrecv_limits limits = {
 		.max_message = conf->max_payload,
 		.max_fragments = conf->max_fragments,
-		.allow_binary = echo,
+		.allow_binary = c->on_message == wsock_echo,
 		.expect_masked = true,
 	};
 
-	if (!known && limits.max_message > WSOCK_STRANGER_MAX)
+	if (!is_known(c) && limits.max_message > WSOCK_STRANGER_MAX)
 		limits.max_message = WSOCK_STRANGER_MAX;
 	return limits;
 }
@@ -71,6 +76,9 @@ on_item(struct connection *c, enum wsrecv_verdict verdict, const struct wsrecv_i
 		break;
 	case WSRECV_FAIL:
 		refuse_log(c, item->reason);
+		if (!is_known(c))
+			outcome_settle(c, OUTCOME_BAD_HELLO);
+		c->deaf = true;
 		connection_close(c, item->code, item->reason);
 		break;
 	}
@@ -97,13 +105,16 @@ on_data(struct connection *c, char *data, size_t len)
 	return used;
 }
 
-/* While closing only the peer's Close frame is of interest; what cannot be read ends the wait too. */
+/*
+ * While closing only the peer's Close frame is of interest.  Where it cannot be recognised any more, our side is
+ * shut down, and the end of its side is what is waited for.
+ */
 static bool
 on_goodbye(struct connection *c, char *data, size_t len)
 {
 	const struct wsrecv_limits limits = limits_of(c);
 
-	while (len > 0) {
+	while (len > 0 && !c->deaf) {
 		struct wsrecv_item item;
 		size_t used = 0;
 		enum wsrecv_verdict verdict =
@@ -111,8 +122,10 @@ on_goodbye(struct connection *c, char *data, size_t len)
 
 		if (verdict == WSRECV_CLOSE)
 			return true;
-		if (verdict == WSRECV_FAIL)
+		if (verdict == WSRECV_FAIL) {
+			c->deaf = true;
 			return false;
+		}
 		data += used;
 		len -= used;
 	}
@@ -124,16 +137,23 @@ on_expired(struct connection *c, enum deadline_kind kind)
 {
 	switch (kind) {
 	case DEADLINE_HANDSHAKE:
-		counters_add(&c->gateway->counters->handshakes[OUTCOME_TIMEOUT], 1);
+		outcome_settle(c, OUTCOME_TIMEOUT);
 		refuse_hello(c, ERROR_INVALID_REQUEST, "hello-timeout", NULL,
 		    "No hello came in time; send it as the first message");
 		break;
 	case DEADLINE_PING:
-		send_control(c, WS_PING, SPAN("lurkbot"));
-		deadline_set(c->gateway->deadlines, &c->deadline, DEADLINE_PONG, clock_mono_ms());
+		/* Where nothing is read, no pong would be seen. */
+		if (!c->blocked)
+			send_control(c, WS_PING, SPAN("lurkbot"));
+		if (c->state == CONNECTION_OPEN)
+			deadline_set(
+			    c->gateway->deadlines, &c->deadline, DEADLINE_PONG, clock_mono_ms());
 		break;
 	case DEADLINE_PONG:
-		connection_close(c, 1008, "No answer to a ping in time");
+		if (c->blocked)
+			connection_close_slow(c, "Too slow: answers were not taken in time");
+		else
+			connection_close(c, 1008, "No answer to a ping in time");
 		break;
 	case DEADLINE_IDLE:
 	case DEADLINE_CLOSE:
@@ -145,6 +165,8 @@ on_expired(struct connection *c, enum deadline_kind kind)
 static void
 on_closing(struct connection *c)
 {
+	if (!is_known(c))
+		outcome_settle(c, OUTCOME_LEFT);
 	pending_abandon_all(c);
 	presence_leave(c);
 	audience_leave(c);
@@ -164,6 +186,8 @@ wsock_start(struct connection *c,
 	c->handler = &handler;
 	c->on_message = on_message;
 	c->framed = true;
+	/* What of HTTP is still unsent stands in front of the first frame, and is not one. */
+	c->out_head_left = c->out.len;
 	/* The hello has a time of its own: the upgrade's is used up to here. */
 	deadline_set(c->gateway->deadlines, &c->deadline, DEADLINE_HANDSHAKE, clock_mono_ms());
 	if (on_message == wsock_echo)

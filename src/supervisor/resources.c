@@ -25,6 +25,8 @@ enum {
 	WORKER_SLOTS_MIN = 64, /* so that a reload may raise the number of workers */
 	SPARE_FILES = 64,      /* beside connections and bells: log, listeners, epoll, files read */
 	LOCAL_BACKLOG = 128,   /* of run/gateway.sock */
+	LOCAL_CONNECTIONS =
+	    64, /* places in the directory for its clients, beyond max_connections */
 };
 
 /*
@@ -166,7 +168,7 @@ open_segment(struct resources *res, struct buf *reason)
 		.worker_slots = (uint32_t)max_size(res->workers, WORKER_SLOTS_MIN),
 		.ring_bytes = conf->ring_bytes,
 		.mailbox_bytes = conf->mailbox_bytes,
-		.max_connections = conf->max_connections,
+		.max_connections = conf->max_connections + LOCAL_CONNECTIONS,
 	};
 	int r;
 

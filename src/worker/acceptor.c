@@ -1,6 +1,7 @@
 /*
- * The listeners stand in an epoll descriptor of their own, with EPOLLEXCLUSIVE, so that a connection wakes
- * one worker and not all; libevent, which does not know that flag, watches the epoll descriptor.
+ * The listeners stand in an epoll descriptor of their own, with EPOLLEXCLUSIVE, which libevent does not know;
+ * libevent watches that descriptor.  Several workers may wake for one connection: whoever is quickest has it,
+ * the others find nothing.
  *
  * The gate: a worker with more than 5 % + 8 connections above the fewest leaves the listeners until it is
  * back within that; the one with the fewest never leaves, so somebody always accepts.
@@ -28,14 +29,14 @@
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/httpd.h"
-#include "gateway/outcomes.h"
 #include "sys/sockets.h"
 
 enum {
 	ACCEPT_EACH_TURN = 16,
-	/* Answering 503 costs a descriptor too; beyond this many at a time they are just closed. */
+	/* Answering 503 costs a descriptor for a while; beyond this many at a time they are just closed. */
 	FULL_MAX = 64,
 	PAUSE_MS = 100,
+	QUIET_MS = 10 * 1000, /* without a pause before the next one is logged again */
 	GATE_PERCENT = 5,
 	GATE_SLACK = 8,
 };
@@ -54,8 +55,7 @@ struct acceptor {
 	uid_t owner_uid;
 	int spare_fd; /* given up to accept and close when there is no descriptor left */
 	uint64_t paused_until_ms;
-	bool out_of_descriptors;
-	unsigned full;
+	bool pausing; /* said so already */
 	unsigned count;
 	struct listener listeners[INHERIT_LISTEN_MAX + 1];
 };
@@ -100,25 +100,32 @@ take_spare(const struct acceptor *a)
 	return fcntl(a->listeners[0].epoll_fd, F_DUPFD_CLOEXEC, 0);
 }
 
-/* No descriptor is left: accept one with the spare, close it, and pause instead of spinning. */
+/* Something is short or broken: better pause than spin. */
 static void
-on_no_descriptor(struct acceptor *a, struct listener *l, uint64_t now_ms)
+pause_accepting(struct acceptor *a, const char *why)
+{
+	counters_add(&a->gateway->counters->accept_paused, 1);
+	if (!a->pausing)
+		log_warning("accepting pauses: %s", why);
+	a->pausing = true;
+	a->paused_until_ms = clock_mono_ms() + PAUSE_MS;
+	for (unsigned i = 0; i < a->count; i++)
+		watch(&a->listeners[i], false);
+}
+
+/* No descriptor is left: one connection is accepted with the spare and closed, so that it is told. */
+static void
+on_no_descriptor(struct acceptor *a, const struct listener *l)
 {
 	int fd;
 
-	counters_add(&a->gateway->counters->accept_paused, 1);
-	if (!a->out_of_descriptors)
-		log_warning("no descriptor is left: accepting pauses until some are closed");
-	a->out_of_descriptors = true;
 	if (a->spare_fd >= 0)
 		close(a->spare_fd);
 	fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0)
 		close(fd);
 	a->spare_fd = take_spare(a);
-	a->paused_until_ms = now_ms + PAUSE_MS;
-	for (unsigned i = 0; i < a->count; i++)
-		watch(&a->listeners[i], false);
+	pause_accepting(a, "no descriptor is left");
 }
 
 static bool
@@ -133,12 +140,15 @@ static void
 refuse_full(struct acceptor *a, int fd)
 {
 	struct gateway *g = a->gateway;
+	struct connection *c;
 
-	counters_add(&g->counters->handshakes[OUTCOME_FULL], 1);
-	if (a->full++ < FULL_MAX)
-		connection_open(g, fd, 0, false, &httpd_full_handler);
-	else
+	if (g->refused >= FULL_MAX) {
 		close(fd);
+		return;
+	}
+	c = connection_open(g, fd, 0, false, &httpd_handler);
+	if (c != NULL)
+		httpd_refuse_full(c);
 }
 
 static void
@@ -178,16 +188,22 @@ accept_one(struct listener *l)
 		return true;
 	}
 	switch (errno) {
+	case EAGAIN:
+		return false;
 	case EINTR:
 	case ECONNABORTED:
+	case EPROTO: /* accept(2): what went wrong with the connection itself is no reason to stop */
+	case ENETDOWN:
+	case ENETUNREACH:
+	case EHOSTDOWN:
+	case EHOSTUNREACH:
 		return true;
 	case EMFILE:
 	case ENFILE:
-	case ENOBUFS:
-	case ENOMEM:
-		on_no_descriptor(a, l, clock_mono_ms());
+		on_no_descriptor(a, l);
 		return false;
 	default:
+		pause_accepting(a, strerror(errno));
 		return false;
 	}
 }
@@ -274,12 +290,11 @@ acceptor_tick(struct acceptor *a, uint64_t now_ms)
 {
 	bool within;
 
-	a->full = 0;
 	if (a->paused_until_ms > now_ms)
 		return;
 	within = is_within_share(a->gateway);
 	for (unsigned i = 0; i < a->count; i++)
 		watch(&a->listeners[i], a->listeners[i].local || within);
-	if (a->out_of_descriptors && a->paused_until_ms + 10 * PAUSE_MS < now_ms)
-		a->out_of_descriptors = false;
+	if (a->paused_until_ms + QUIET_MS < now_ms)
+		a->pausing = false;
 }
