@@ -306,8 +306,9 @@ uninstall: ## remove what install put there
 .PHONY: dist
 dist: ## pack what is committed into a tar file
 	@mkdir -p build
-	version=$$(sed -n 's/^AC_INIT(\[lurkbot\], \[\(.*\)\], \[\], .*/\1/p' configure.ac) && \
-	git archive --prefix=lurkbot-$$version/ -o build/lurkbot-$$version.tar.gz HEAD
+	@version=$$(sed -n 's/^AC_INIT(\[lurkbot\], \[\(.*\)\], \[\], .*/\1/p' configure.ac) && \
+	git archive --prefix=lurkbot-$$version/ -o build/lurkbot-$$version.tar.gz HEAD && \
+	echo build/lurkbot-$$version.tar.gz
 
 .PHONY: clean
 clean: ## remove all that was made
@@ -316,7 +317,7 @@ clean: ## remove all that was made
 .PHONY: help
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
-		awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+		awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 .PHONY: FORCE
 FORCE:
