@@ -1,6 +1,7 @@
 /*
  * A pending stands on two lists: its connection's, which ends with the connection, and the gateway's,
- * which the time-outs walk.  Both are left together, in pending_detach.
+ * which the time-outs walk.  Both are left together, in pending_detach; those whose time is up stand on a list
+ * of their own for a moment, instead of the gateway's.
  */
 #include "gateway/pending.h"
 
@@ -90,27 +91,22 @@ pending_abandon_all(struct connection *c)
 	}
 }
 
-static struct pending *
-first_expired(struct gateway *g, uint64_t now_ms)
-{
-	struct list *at;
-
-	LIST_FOREACH (at, &g->pendings) {
-		struct pending *pending = container_of(at, struct pending, of_gateway);
-
-		if (pending->deadline_ms <= now_ms)
-			return pending;
-	}
-	return NULL;
-}
-
 void
 pendings_expire(struct gateway *g, uint64_t now_ms)
 {
-	struct pending *pending;
+	struct list expired, *at, *tmp, *first;
 
-	/* From the front each time: an answer that ends its connection takes others off the list. */
-	while ((pending = first_expired(g, now_ms)) != NULL) {
+	list_init(&expired);
+	LIST_FOREACH_SAFE (at, tmp, &g->pendings) {
+		if (container_of(at, struct pending, of_gateway)->deadline_ms > now_ms)
+			continue;
+		list_remove(at);
+		list_append(&expired, at);
+	}
+	/* An answer that ends its connection takes that one's others off this list, too. */
+	while ((first = list_first(&expired)) != NULL) {
+		struct pending *pending = container_of(first, struct pending, of_gateway);
+
 		pending_detach(pending);
 		answer_fail(&pending->answer, ERROR_AGENT_TIMEOUT, "timeout", NULL,
 		    "No answer within timeoutMs; ask again with a longer one");
