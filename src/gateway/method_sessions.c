@@ -20,7 +20,12 @@
 #include "proto/params.h"
 
 enum { LIST_LIMIT, LIST_CURSOR, LIST_CHANNEL, LIST_SEARCH, LIST_ACTIVE_AFTER, LIST_PARAMS };
-enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 200, ENVELOPE_ROOM = 512 };
+enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 200 };
+
+enum {
+	/* What stands around the page: an id of 128 bytes can be six times as long when escaped. */
+	ENVELOPE_ROOM = 1024,
+};
 
 static const struct param list_table[LIST_PARAMS] = {
 	[LIST_LIMIT] = { .name = "limit", .kind = PARAM_INTEGER, .min = 1, .max = LIMIT_MAX },
@@ -118,6 +123,15 @@ list(const struct answer *to, const struct query *query)
 		answer_result(to, buf_span(&g->text));
 }
 
+/* What a page may have.  One session is told in any case. */
+static size_t
+page_room(const struct gateway *g)
+{
+	uint64_t whole = g->conf->gateway.max_payload;
+
+	return whole > ENVELOPE_ROOM ? (size_t)whole - ENVELOPE_ROOM : 0;
+}
+
 void
 method_sessions_list(const struct answer *to, const struct envelope *frame)
 {
@@ -134,7 +148,7 @@ method_sessions_list(const struct answer *to, const struct envelope *frame)
 		return;
 	}
 	query.values = params.values;
-	query.room = to->connection->gateway->conf->gateway.max_payload - ENVELOPE_ROOM;
+	query.room = page_room(to->connection->gateway);
 	if (params.values[LIST_LIMIT].is_present)
 		query.limit = (uint64_t)params.values[LIST_LIMIT].integer;
 	if (params.values[LIST_CURSOR].is_present &&
