@@ -2,11 +2,13 @@
  * The other workers: asking all of them one question by mail, and answering theirs.
  *
  * A question is gathered: it is over when every worker that was asked has told its part, has died (then
- * its part died with it), or the time is up.
+ * its part died with it), or the time is up.  Every question costs all workers something, so a worker has no
+ * more than GATHERS_MAX of them under way.
  */
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -16,10 +18,15 @@
 struct gateway;
 struct peers;
 
+enum {
+	/* In progress, those included that were cancelled and are still owed answers. */
+	GATHERS_MAX = 16,
+};
+
 /* Kinds of mail between workers. */
 enum mail_kind {
-	MAIL_CONNECTIONS_ASK = 1,  /* struct connections_ask */
-	MAIL_CONNECTIONS_TELL = 2, /* what connection_page_write wrote */
+	MAIL_CONNECTIONS_ASK = 1,  /* struct roll_question */
+	MAIL_CONNECTIONS_TELL = 2, /* what roll_part_write wrote */
 };
 
 enum gather_verdict {
@@ -31,8 +38,9 @@ enum gather_verdict {
 typedef bool (*gather_part_fn)(void *owner, struct span part);
 /* The question is over; called once, from the event loop, never from inside gather_start. */
 typedef void (*gather_done_fn)(void *owner, enum gather_verdict verdict);
-/* Writes this worker's answer to a question of the given body. */
-typedef void (*gather_answer_fn)(struct gateway *gateway, struct span question, struct buf *ret);
+/* Writes this worker's answer to a question of the given body: at most room bytes, the mail's bound. */
+typedef void (*gather_answer_fn)(
+    struct gateway *gateway, struct span question, size_t room, struct buf *ret);
 
 struct gather;
 
@@ -41,17 +49,27 @@ struct peers *peers_new(gather_answer_fn answer);
 void peers_free(struct peers *peers);
 
 /*
- * Asks all other workers that serve.  Returns the gather, which ends itself after on_done, or NULL without
- * memory.  A worker whose mailbox is full counts as one that does not answer.
+ * Asks all other workers that serve.  Returns 0 and the gather, which ends itself before on_done is called;
+ * -EBUSY when GATHERS_MAX are in progress; -ENOMEM.  A worker whose mailbox is full counts as one that does
+ * not answer.
  */
-struct gather *gather_start(struct gateway *gateway, struct span question, gather_part_fn on_part,
-    gather_done_fn on_done, void *owner) must_check;
+int gather_start(struct gateway *gateway, struct span question, gather_part_fn on_part,
+    gather_done_fn on_done, void *owner, struct gather **ret) must_check;
 
-/* Ends a gather early: on_done is not called. */
+/*
+ * Lets go of a gather early: neither on_part nor on_done is called any more, and the pointer is dead.  May be
+ * called from inside another gather's on_done.
+ */
 void gather_cancel(struct gather *gather);
 
 /* Takes the mail that has come.  Once each turn of the loop. */
 void peers_receive(struct gateway *gateway);
 
-/* Ends the gathers that are complete, or late (now_ms: CLOCK_MONOTONIC).  Once each turn and tick. */
+/*
+ * Ends the gathers that are complete, or late (now_ms: CLOCK_MONOTONIC).  Once each turn and tick.  Those that
+ * an on_done starts are left to the next call.
+ */
 void peers_settle(struct gateway *gateway, uint64_t now_ms);
+
+/* Whether some gather is complete and waits only for peers_settle: then the loop must not sleep. */
+bool peers_has_settled(const struct gateway *gateway);

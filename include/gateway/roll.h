@@ -8,6 +8,7 @@
  *	| more | connId, 4 bytes  | length, 4 bytes | JSON of that length  |
  *	+------+------------------+-----------------+----------------------+---
  *	  host byte order: all workers run the same program.  more: the worker has others beyond this part.
+ *	  length 0: a connection of which nothing can be told, since it alone is too large.
  */
 #pragma once
 
@@ -22,14 +23,21 @@
 
 struct gateway;
 
+enum {
+	ROLL_LIMIT_MAX = 200, /* connections of a page */
+};
+
 /* The question: the connections whose id is above `after`, in the order of ids, `limit` at most. */
 struct roll_question {
 	uint32_t after;
-	uint32_t limit;
+	uint32_t limit; /* 1..ROLL_LIMIT_MAX; what is above counts as that */
 };
 
-/* Writes this worker's part.  A question that is malformed gives an empty part. */
-void roll_part_write(struct gateway *gateway, struct span question, struct buf *ret);
+/*
+ * Writes this worker's part into the empty buffer ret: at most room bytes, at least 16.  A connection that is too
+ * large even alone is told without its caps, or left out.  A question that is malformed gives an empty part.
+ */
+void roll_part_write(struct gateway *gateway, struct span question, size_t room, struct buf *ret);
 
 /* Parts under collection.  Zero-initialised is valid and empty. */
 struct roll {
@@ -39,12 +47,12 @@ struct roll {
 	uint32_t horizon; /* ids above this may be missing from a part that ended early */
 };
 
-/* Adds a part; false when it is malformed or memory is short, and nothing was added. */
+/* Adds a part.  False: it is malformed or memory is short, and nothing was added. */
 bool roll_add(struct roll *roll, struct span part) must_check;
 
 /*
- * Writes the merged page as JSON values into an open array: at most `limit` entries and `room` bytes.
- * Returns the id of the last one when others follow it, else 0.
+ * Writes the merged page as JSON values into an open array: at most `limit` entries, and as many as fit into an
+ * output of `room` bytes, but at least one.  Returns the id of the last one when others follow it, else 0.
  */
 uint32_t roll_write(struct roll *roll, uint32_t limit, size_t room, struct jsonw *out);
 

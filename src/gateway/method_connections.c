@@ -21,13 +21,19 @@
 #include "gateway/roll.h"
 #include "proto/params.h"
 
-enum { LIST_LIMIT, LIST_CURSOR, LIST_PARAMS };
+enum { LIST_LIMIT, LIST_CURSOR, LIST_CLOSED, LIST_PARAMS };
 enum { CLOSE_ID, CLOSE_REASON, CLOSE_PARAMS };
-enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 200, ENVELOPE_ROOM = 512 };
+
+enum {
+	LIMIT_DEFAULT = 50,
+	/* What stands around the page: an id of 128 bytes can be six times as long when escaped. */
+	ENVELOPE_ROOM = 1024,
+};
 
 static const struct param list_table[LIST_PARAMS] = {
-	[LIST_LIMIT] = { .name = "limit", .kind = PARAM_INTEGER, .min = 1, .max = LIMIT_MAX },
+	[LIST_LIMIT] = { .name = "limit", .kind = PARAM_INTEGER, .min = 1, .max = ROLL_LIMIT_MAX },
 	[LIST_CURSOR] = { .name = "cursor", .kind = PARAM_STRING, .min = 8, .max = 8 },
+	[LIST_CLOSED] = { .name = "closed", .kind = PARAM_BOOL },
 };
 
 static const struct param close_table[CLOSE_PARAMS] = {
@@ -48,7 +54,7 @@ struct listing {
 	struct pending *pending;
 	struct gather *gather;
 	struct roll roll;
-	uint32_t limit;
+	struct roll_question question;
 };
 
 static void
@@ -66,20 +72,26 @@ on_part(void *owner, struct span part)
 	return roll_add(&listing->roll, part);
 }
 
-static void
-answer_listing(struct listing *listing, const struct answer *to)
+/* What a page may have.  One connection is told in any case. */
+static size_t
+page_room(const struct gateway *g)
 {
-	struct gateway *g = to->connection->gateway;
+	uint64_t whole = g->conf->gateway.max_payload;
+
+	return whole > ENVELOPE_ROOM ? (size_t)whole - ENVELOPE_ROOM : 0;
+}
+
+static void
+write_page(const struct gateway *g, struct listing *listing, struct buf *out)
+{
 	struct jsonw w;
 	uint32_t next;
 
-	buf_reset(&g->text);
-	jsonw_init(&w, &g->text);
+	jsonw_init(&w, out);
 	jsonw_object(&w);
 	jsonw_key(&w, "connections");
 	jsonw_array(&w);
-	next = roll_write(
-	    &listing->roll, listing->limit, g->conf->gateway.max_payload - ENVELOPE_ROOM, &w);
+	next = roll_write(&listing->roll, listing->question.limit, page_room(g), &w);
 	jsonw_array_end(&w);
 	if (next != 0) {
 		char cursor[9];
@@ -89,6 +101,39 @@ answer_listing(struct listing *listing, const struct answer *to)
 		jsonw_cstr(&w, cursor);
 	}
 	jsonw_object_end(&w);
+}
+
+/* This worker's own part comes last, so that a listing that waits has cost next to nothing. */
+static bool
+add_own_part(struct gateway *g, struct listing *listing)
+{
+	const struct roll_question *question = &listing->question;
+	struct buf own = { 0 };
+	bool added;
+
+	roll_part_write(g, span_make((const char *)question, sizeof(*question)), SIZE_MAX, &own);
+	added = buf_status(&own) == 0 && roll_add(&listing->roll, buf_span(&own));
+	buf_fini(&own);
+	return added;
+}
+
+static void
+answer_listing(struct listing *listing, const struct answer *to)
+{
+	struct gateway *g = to->connection->gateway;
+
+	/* Whoever asks and does not read would have pages heaped up here, each for a line sent. */
+	if (to->connection->out.len > g->conf->gateway.max_buffered_bytes) {
+		answer_fail(to, ERROR_UNAVAILABLE, "too-much-unread", NULL,
+		    "Earlier answers were not read yet; read them, then ask again");
+		return;
+	}
+	if (!add_own_part(g, listing)) {
+		answer_no_memory(to);
+		return;
+	}
+	buf_reset(&g->text);
+	write_page(g, listing, &g->text);
 	if (buf_status(&g->text) != 0)
 		answer_no_memory(to);
 	else
@@ -120,65 +165,74 @@ on_gone(struct pending *pending)
 	listing_free(listing);
 }
 
+/* Returns 0; -EBUSY, -ENOMEM. */
 static int
 start_listing(const struct answer *to, uint32_t timeout_ms, const struct roll_question *question)
 {
-	struct gateway *g = to->connection->gateway;
 	struct span asked = span_make((const char *)question, sizeof(*question));
 	struct listing *listing = mem_zalloc(sizeof(*listing));
-	struct buf own = { 0 };
+	int r;
 
 	if (listing == NULL)
 		return -ENOMEM;
-	listing->limit = question->limit;
-	roll_part_write(g, asked, &own);
-	if (buf_status(&own) != 0 || !roll_add(&listing->roll, buf_span(&own)))
-		goto fail;
-	buf_fini(&own);
+	listing->question = *question;
+	r = gather_start(
+	    to->connection->gateway, asked, on_part, on_done, listing, &listing->gather);
+	if (r != 0) {
+		listing_free(listing);
+		return r;
+	}
 	listing->pending = pending_new(to, timeout_ms, on_gone, listing);
-	if (listing->pending == NULL)
-		goto fail;
-	listing->gather = gather_start(g, asked, on_part, on_done, listing);
-	if (listing->gather != NULL)
-		return 0;
-	pending_detach(listing->pending);
-	pending_free(listing->pending);
-fail:
-	buf_fini(&own);
-	listing_free(listing);
-	return -ENOMEM;
+	if (listing->pending == NULL) {
+		gather_cancel(listing->gather);
+		listing_free(listing);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Returns 0; -EBADMSG and *ret_fault; -ENOMEM. */
+static int
+read_question(struct span text, struct roll_question *ret, struct envelope_fault *ret_fault)
+{
+	struct params params;
+	const struct param_value *v = params.values;
+	uint64_t after = 0;
+	int r = params_read(&params, text, "params", list_table, LIST_PARAMS, ret_fault);
+
+	if (r != 0)
+		return r;
+	ret->limit = v[LIST_LIMIT].is_present ? (uint32_t)v[LIST_LIMIT].integer : LIMIT_DEFAULT;
+	if (v[LIST_CURSOR].is_present &&
+	    parse_hex_u64(v[LIST_CURSOR].string, UINT32_MAX, &after) != 0) {
+		envelope_fault_set(ret_fault, "invalid-field", "params.cursor",
+		    "cursor must be the nextCursor of an earlier answer");
+		r = -EBADMSG;
+	} else if (v[LIST_CLOSED].is_present && v[LIST_CLOSED].boolean) {
+		envelope_fault_set(ret_fault, "unsupported", "params.closed",
+		    "Connections that have ended are not kept; leave closed out, or say false");
+		r = -EBADMSG;
+	}
+	ret->after = (uint32_t)after;
+	params_fini(&params);
+	return r;
 }
 
 void
 method_connections_list(const struct answer *to, const struct envelope *frame)
 {
-	struct params params;
 	struct envelope_fault fault;
-	struct roll_question question = { .limit = LIMIT_DEFAULT };
-	uint64_t after = 0;
-	int r = params_read(&params, frame->params.text, "params", list_table, LIST_PARAMS, &fault);
+	struct roll_question question;
+	int r = read_question(frame->params.text, &question, &fault);
 
-	if (r == -EBADMSG) {
-		answer_fault(to, &fault);
-		return;
-	}
-	if (r == 0) {
-		const struct param_value *v = params.values;
-
-		if (v[LIST_LIMIT].is_present)
-			question.limit = (uint32_t)v[LIST_LIMIT].integer;
-		if (v[LIST_CURSOR].is_present)
-			r = parse_hex_u64(v[LIST_CURSOR].string, UINT32_MAX, &after);
-		question.after = (uint32_t)after;
-		params_fini(&params);
-		if (r != 0) {
-			answer_fail(to, ERROR_INVALID_REQUEST, "invalid-field", "params.cursor",
-			    "cursor must be the nextCursor of an earlier answer");
-			return;
-		}
+	if (r == 0)
 		r = start_listing(to, frame->timeout_ms, &question);
-	}
-	if (r != 0)
+	if (r == -EBADMSG)
+		answer_fault(to, &fault);
+	else if (r == -EBUSY)
+		answer_fail(to, ERROR_UNAVAILABLE, "overloaded", NULL,
+		    "%d listings are under way, which is the limit; ask again later", GATHERS_MAX);
+	else if (r != 0)
 		answer_no_memory(to);
 }
 

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/presence.h"
@@ -22,12 +24,22 @@ struct roll_mark {
 };
 
 enum {
+	PART_HEADER = 1,
 	ENTRY_HEADER = 8,
-	PART_BYTES = 256 * 1024, /* of which a mailbox takes several */
+	PART_BYTES = 256 * 1024, /* of which a mailbox of the usual size takes several */
+	WARNINGS_A_MINUTE = 10,
+};
+
+/* The connections with the lowest ids of those that were seen. */
+struct lowest {
+	const struct connection
+	    *heap[ROLL_LIMIT_MAX]; /* no parent has a lower id than its children */
+	size_t count, limit;
+	bool more; /* others were seen */
 };
 
 static void
-write_connection(const struct connection *c, struct jsonw *w)
+write_connection(const struct connection *c, bool with_caps, struct jsonw *w)
 {
 	char conn_id[9];
 
@@ -39,7 +51,7 @@ write_connection(const struct connection *c, struct jsonw *w)
 	presence_write_client(c, w);
 	jsonw_key(w, "caps");
 	jsonw_array(w);
-	for (size_t i = 0; i < c->hello->caps_count; i++)
+	for (size_t i = 0; with_caps && i < c->hello->caps_count; i++)
 		jsonw_str(w, c->hello->caps[i]);
 	jsonw_array_end(w);
 	jsonw_key(w, "worker");
@@ -55,7 +67,7 @@ write_connection(const struct connection *c, struct jsonw *w)
 }
 
 static void
-append_entry(struct buf *out, const struct connection *c)
+append_entry(struct buf *out, const struct connection *c, bool with_caps)
 {
 	size_t header_at = out->len;
 	struct jsonw w;
@@ -63,11 +75,91 @@ append_entry(struct buf *out, const struct connection *c)
 
 	buf_append(out, header, sizeof(header));
 	jsonw_init(&w, out);
-	write_connection(c, &w);
+	write_connection(c, with_caps, &w);
 	if (out->failed)
 		return;
 	header[1] = (uint32_t)(out->len - header_at - sizeof(header));
 	memcpy(out->data + header_at, header, sizeof(header));
+}
+
+/* What is left of one that is too large: its id, so that the next page begins behind it. */
+static void
+append_nothing(struct gateway *g, struct buf *out, const struct connection *c)
+{
+	const uint32_t header[2] = { c->id, 0 };
+	unsigned held_back = 0;
+
+	buf_append(out, header, sizeof(header));
+	if (!log_limit_pass(&g->hostile, clock_mono_ms(), WARNINGS_A_MINUTE, &held_back))
+		return;
+	if (held_back > 0)
+		log_warning("%u more lines like the next one were not logged", held_back);
+	log_conn_warning(c->id, "too large for a part of connections.list; it was left out");
+}
+
+/* False: the part has others, and no room for this one. */
+static bool
+take_entry(struct gateway *g, const struct connection *c, size_t room, struct buf *out)
+{
+	size_t before = out->len;
+
+	append_entry(out, c, true);
+	if (out->len <= room)
+		return true;
+	out->len = before;
+	if (before > PART_HEADER)
+		return false;
+	append_entry(out, c, false);
+	if (out->len > room) {
+		out->len = before;
+		append_nothing(g, out, c);
+	}
+	return true;
+}
+
+static void
+sift_up(struct lowest *lowest, size_t at)
+{
+	const struct connection *c = lowest->heap[at];
+
+	while (at > 0 && lowest->heap[(at - 1) / 2]->id < c->id) {
+		lowest->heap[at] = lowest->heap[(at - 1) / 2];
+		at = (at - 1) / 2;
+	}
+	lowest->heap[at] = c;
+}
+
+static void
+sift_down(struct lowest *lowest)
+{
+	const struct connection *c = lowest->heap[0];
+	size_t at = 0, child;
+
+	while ((child = 2 * at + 1) < lowest->count) {
+		if (child + 1 < lowest->count &&
+		    lowest->heap[child + 1]->id > lowest->heap[child]->id)
+			child++;
+		if (lowest->heap[child]->id <= c->id)
+			break;
+		lowest->heap[at] = lowest->heap[child];
+		at = child;
+	}
+	lowest->heap[at] = c;
+}
+
+static void
+offer(struct lowest *lowest, const struct connection *c)
+{
+	if (lowest->count < lowest->limit) {
+		lowest->heap[lowest->count] = c;
+		sift_up(lowest, lowest->count++);
+		return;
+	}
+	lowest->more = true;
+	if (c->id > lowest->heap[0]->id)
+		return;
+	lowest->heap[0] = c;
+	sift_down(lowest);
 }
 
 static int
@@ -79,56 +171,56 @@ compare_ids(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The connections with ids above `after`, as an array of pointers in the order of ids. */
-static size_t
-collect(const struct gateway *g, uint32_t after, struct buf *ret)
+/*
+ * Takes the first ones with ids above `after`, in the order of ids.  There may be tens of thousands, of which a
+ * page shows few: they are not sorted for it.
+ */
+static void
+collect(const struct gateway *g, uint32_t after, struct lowest *ret)
 {
 	const struct list *at;
-	size_t count;
 
 	LIST_FOREACH (at, &g->connections) {
 		const struct connection *c = container_of(at, struct connection, link);
 
 		if (c->hello != NULL && c->state == CONNECTION_OPEN && c->id > after)
-			buf_append(ret, &c, sizeof(c));
+			offer(ret, c);
 	}
-	count = ret->len / sizeof(struct connection *);
-	if (count > 0)
-		qsort(ret->data, count, sizeof(struct connection *), compare_ids);
-	return count;
+	qsort(ret->heap, ret->count, sizeof(ret->heap[0]), compare_ids);
 }
 
 void
-roll_part_write(struct gateway *g, struct span question, struct buf *ret)
+roll_part_write(struct gateway *g, struct span question, size_t room, struct buf *ret)
 {
-	const struct connection *const *found;
 	struct roll_question asked;
-	struct buf pointers = { 0 };
-	size_t count, written = 0;
+	struct lowest lowest;
+	size_t written = 0;
 
-	buf_append(ret, "", 1);
+	buf_append(ret, "", PART_HEADER);
 	if (question.n != sizeof(asked))
 		return;
 	memcpy(&asked, question.p, sizeof(asked));
-	count = collect(g, asked.after, &pointers);
-	found = (const struct connection *const *)(const void *)pointers.data;
-	while (written < count && written < asked.limit && ret->len < PART_BYTES)
-		append_entry(ret, found[written++]);
-	if (pointers.failed)
-		ret->failed = true;
+	if (asked.limit == 0)
+		return;
+	lowest.limit = min_size(asked.limit, ROLL_LIMIT_MAX);
+	lowest.count = 0;
+	lowest.more = false;
+	collect(g, asked.after, &lowest);
+	room = min_size(room, PART_BYTES);
+	while (written < lowest.count && take_entry(g, lowest.heap[written], room, ret))
+		written++;
 	if (!ret->failed)
-		ret->data[0] = written < count;
-	buf_fini(&pointers);
+		ret->data[0] = lowest.more || written < lowest.count;
 }
 
 /* Checks one part's entries: whole, and in the order of ids.  Returns the last id, 0 for none. */
 static bool
 check_part(struct span part, uint32_t *ret_last)
 {
-	size_t at = 1;
+	size_t at = PART_HEADER;
 
 	*ret_last = 0;
-	if (part.n == 0)
+	if (part.n < PART_HEADER)
 		return false;
 	while (at < part.n) {
 		uint32_t header[2];
@@ -145,14 +237,11 @@ check_part(struct span part, uint32_t *ret_last)
 	return true;
 }
 
-bool
-roll_add(struct roll *roll, struct span part)
+static void
+append_part(struct roll *roll, struct span part)
 {
-	uint32_t last;
-	size_t at = 1;
+	size_t at = PART_HEADER;
 
-	if (!check_part(part, &last))
-		return false;
 	while (at < part.n) {
 		uint32_t header[2];
 		struct roll_mark mark;
@@ -164,12 +253,36 @@ roll_add(struct roll *roll, struct span part)
 		buf_append(&roll->marks, &mark, sizeof(mark));
 		at += header[1];
 	}
+}
+
+/* Back to what was there: nothing may be left of half a part, least of all a mark beyond the entries. */
+static void
+cut_back(struct buf *buf, size_t len)
+{
+	buf->len = len;
+	buf->failed = false;
+}
+
+bool
+roll_add(struct roll *roll, struct span part)
+{
+	const size_t parts_len = roll->parts.len, marks_len = roll->marks.len;
+	uint32_t last;
+
+	if (!check_part(part, &last))
+		return false;
+	append_part(roll, part);
+	if (buf_status(&roll->parts) != 0 || buf_status(&roll->marks) != 0) {
+		cut_back(&roll->parts, parts_len);
+		cut_back(&roll->marks, marks_len);
+		return false;
+	}
 	if (part.p[0] != 0) {
 		if (!roll->more || last < roll->horizon)
 			roll->horizon = last;
 		roll->more = true;
 	}
-	return buf_status(&roll->parts) == 0 && buf_status(&roll->marks) == 0;
+	return true;
 }
 
 static int
@@ -196,7 +309,8 @@ roll_write(struct roll *roll, uint32_t limit, size_t room, struct jsonw *w)
 			break;
 		if (written > 0 && w->out->len + mark->length + 1 > room)
 			break;
-		jsonw_raw(w, span_make(roll->parts.data + mark->offset, mark->length));
+		if (mark->length > 0)
+			jsonw_raw(w, span_make(roll->parts.data + mark->offset, mark->length));
 		written++;
 	}
 	return (written < count || roll->more) && written > 0 ? marks[written - 1].id : 0;

@@ -12,13 +12,15 @@
 #include "gateway/context.h"
 #include "gateway/roll.h"
 #include "proto/hello.h"
+#include "support_alloc.h"
 
-enum { WORKERS = 3, CONNECTIONS = 120, ROOM = 1 << 20 };
+enum { WORKERS = 3, CONNECTIONS = 120, ROOM = 1 << 20, PART_ROOM = 256 * 1024 };
 
 /* --- workers with connections --------------------------------------------------------------- */
 
 static struct gateway workers[WORKERS];
 static struct connection connections[CONNECTIONS];
+static size_t part_room; /* of the asker's mailbox */
 
 static struct hello *
 make_hello(const char *id, const char *more)
@@ -63,6 +65,7 @@ set_up(void **state)
 		list_init(&workers[i].connections);
 	}
 	memset(connections, 0, sizeof(connections));
+	part_room = PART_ROOM;
 	return 0;
 }
 
@@ -81,8 +84,10 @@ write_part(struct gateway *worker, uint32_t after, uint32_t limit, struct buf *p
 	struct roll_question question = { .after = after, .limit = limit };
 
 	buf_reset(part);
-	roll_part_write(worker, span_make((const char *)&question, sizeof(question)), part);
+	roll_part_write(
+	    worker, span_make((const char *)&question, sizeof(question)), part_room, part);
 	assert_int_equal(buf_status(part), 0);
+	assert_true(part->len <= part_room);
 	return buf_span(part);
 }
 
@@ -177,8 +182,9 @@ walk(uint32_t limit, size_t room)
 		count = count_and_check_order(buf_span(&text), &last);
 		assert_true(count <= limit);
 		assert_true(count == 1 || text.len <= room + 1);
+		/* Beyond the last one told where those behind it were left out. */
 		if (after != 0)
-			assert_int_equal(after, last);
+			assert_true(after >= last);
 		total += count;
 		assert_true(++pages <= CONNECTIONS + 1);
 	} while (after != 0);
@@ -216,20 +222,67 @@ test_pages_end_where_the_room_does(void **state)
 	assert_int_equal(walk(200, 10), CONNECTIONS);
 }
 
-/* Entries of 8 KiB: a part ends by its bytes, long before the limit. */
+/* Entries of 3 KiB each. */
 static void
-test_large_entries(void **state)
+populate_with_large(void)
 {
 	char caps[4000];
 	size_t n = (size_t)snprintf(caps, sizeof(caps), ",\"caps\":[\"a\"");
 
-	(void)state;
 	for (unsigned i = 0; i < 25; i++)
 		n += (size_t)snprintf(caps + n, sizeof(caps) - n, ",\"%0120u\"", i);
 	snprintf(caps + n, sizeof(caps) - n, "]");
 	for (unsigned i = 0; i < CONNECTIONS; i++)
 		add(i, &workers[i % 20 == 0 ? 1 : 0], make_hello("large", caps));
+}
+
+/* A part ends by its bytes, long before the limit. */
+static void
+test_large_entries(void **state)
+{
+	(void)state;
+	populate_with_large();
 	assert_int_equal(walk(200, ROOM), CONNECTIONS);
+	part_room = 16384;
+	assert_int_equal(walk(200, ROOM), CONNECTIONS);
+}
+
+/* What does not fit into a mail even alone is told without its caps. */
+static void
+test_an_entry_too_large_for_a_part_loses_its_caps(void **state)
+{
+	struct buf text = { 0 };
+
+	(void)state;
+	populate_with_large();
+	part_room = 1000;
+	assert_int_equal(walk(200, ROOM), CONNECTIONS);
+	page(0, 1, ROOM, &text);
+	buf_append(&text, "", 1);
+	assert_non_null(strstr(text.data, "\"caps\":[]"));
+	buf_fini(&text);
+}
+
+/* Where not even that fits, the others are told all the same, and the pages go on to their end. */
+static void
+test_an_entry_too_large_without_caps_is_left_out(void **state)
+{
+	char name[129];
+
+	(void)state;
+	part_room = 280;
+	populate();
+	assert_int_equal(walk(200, ROOM), CONNECTIONS);
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	log_configure(
+	    &(struct log_setup){ .level = LOG_LEVEL_ERROR, .file_fd = -1, .stderr_fd = -1 });
+	for (unsigned i = 0; i < CONNECTIONS; i += 3) {
+		hello_free(connections[i].hello);
+		connections[i].hello = make_hello(name, "");
+	}
+	assert_int_equal(walk(200, ROOM), CONNECTIONS - CONNECTIONS / 3);
+	assert_int_equal(walk(3, ROOM), CONNECTIONS - CONNECTIONS / 3);
 }
 
 /* --- parts of others are input -------------------------------------------------------------- */
@@ -325,6 +378,59 @@ test_the_page_ends_with_the_shortest_cut_part(void **state)
 	buf_fini(&text);
 }
 
+/* A mark must never point at an entry that could not be kept. */
+static void
+test_without_memory_nothing_is_added(void **state)
+{
+	struct buf part = { 0 };
+
+	(void)state;
+	buf_append(&part, "", 1);
+	for (uint32_t id = 1; id <= 40; id++)
+		put_entry(&part, id, 10, "0123456789");
+	for (unsigned n = 1; n <= 4; n++) {
+		struct roll roll = { 0 };
+
+		support_alloc_fail_at(n);
+		assert_false(roll_add(&roll, buf_span(&part)));
+		support_alloc_fail_at(0);
+		assert_int_equal(roll.parts.len, 0);
+		assert_int_equal(roll.marks.len, 0);
+		roll_fini(&roll);
+	}
+	buf_fini(&part);
+}
+
+/* What stood there before the part that failed stays, and others can still be added. */
+static void
+test_a_part_that_failed_leaves_the_others(void **state)
+{
+	struct roll roll = { 0 };
+	struct buf part = { 0 }, text = { 0 };
+	struct jsonw w;
+
+	(void)state;
+	buf_append(&part, "", 1);
+	put_entry(&part, 7, 1, "7");
+	assert_true(roll_add(&roll, buf_span(&part)));
+	part.data[0] = 1;
+	for (uint32_t id = 10; id < 200; id++)
+		put_entry(&part, id, 1, "x");
+	support_alloc_fail_all();
+	assert_false(roll_add(&roll, buf_span(&part)));
+	support_alloc_fail_at(0);
+	part.len = 1;
+	part.data[0] = 0;
+	put_entry(&part, 5, 1, "5");
+	assert_true(roll_add(&roll, buf_span(&part)));
+	jsonw_init(&w, &text);
+	assert_int_equal(roll_write(&roll, 200, ROOM, &w), 0);
+	assert_span(buf_span(&text), "5,7");
+	roll_fini(&roll);
+	buf_fini(&part);
+	buf_fini(&text);
+}
+
 static void
 test_a_malformed_question_gets_an_empty_part(void **state)
 {
@@ -332,7 +438,7 @@ test_a_malformed_question_gets_an_empty_part(void **state)
 
 	(void)state;
 	add(0, &workers[0], make_hello("one", ""));
-	roll_part_write(&workers[0], SPAN("short"), &part);
+	roll_part_write(&workers[0], SPAN("short"), ROOM, &part);
 	assert_span(buf_span(&part), "\0");
 	buf_fini(&part);
 }
@@ -348,9 +454,13 @@ main(void)
 		roll_test(test_pages_of_every_size_tell_all),
 		roll_test(test_pages_end_where_the_room_does),
 		roll_test(test_large_entries),
+		roll_test(test_an_entry_too_large_for_a_part_loses_its_caps),
+		roll_test(test_an_entry_too_large_without_caps_is_left_out),
 		cmocka_unit_test(test_malformed_parts_are_refused),
 		cmocka_unit_test(test_an_empty_part_is_a_part),
 		cmocka_unit_test(test_the_page_ends_with_the_shortest_cut_part),
+		cmocka_unit_test(test_without_memory_nothing_is_added),
+		cmocka_unit_test(test_a_part_that_failed_leaves_the_others),
 		roll_test(test_a_malformed_question_gets_an_empty_part),
 	};
 
