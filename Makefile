@@ -62,7 +62,7 @@ archives = $(patsubst %,$(BUILD)/lib/%.a,$(1))
 SOURCES := $(wildcard src/*/*.c src/*.c)
 OBJECTS := $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
 
-# --- compiling; V=1 shows the commands --------------------------------------------------------------------------------
+# --- compiling; V=1 shows the commands --------------------------------------------------------
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1)	$(2)')
@@ -100,12 +100,13 @@ $(BUILD)/obj/test/%.o: test/%.c $(BUILD)/config.mk $(BUILD)/compiler
 	$(call say,CC,$<)
 	$(Q)$(COMPILE) -c -o $@ $<
 
+# The folder itself changes when a file goes, which then must leave the archive too.
 define archive_rule
-$(BUILD)/lib/$(1).a: $(filter $(BUILD)/obj/$(1)/%,$(OBJECTS))
+$(BUILD)/lib/$(1).a: $(filter $(BUILD)/obj/$(1)/%,$(OBJECTS)) src/$(1)
 	@mkdir -p $$(@D)
 	$$(call say,AR,$$@)
 	@rm -f $$@
-	$$(Q)$$(AR) rcs $$@ $$^
+	$$(Q)$$(AR) rcs $$@ $$(filter %.o,$$^)
 endef
 $(foreach layer,$(LAYERS),$(eval $(call archive_rule,$(layer))))
 
