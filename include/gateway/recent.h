@@ -17,7 +17,7 @@
 enum {
 	RECENT_SESSIONS_MAX = 1000,
 	RECENT_PREVIEW_CHARACTERS = 200,
-	RECENT_ROLE_MAX = 32,
+	RECENT_ROLE_MAX = 32, /* characters too */
 };
 
 struct recent;
@@ -28,7 +28,10 @@ struct recent_session {
 	uint64_t created_at_ms, updated_at_ms;
 	uint64_t last_seq;
 	uint64_t message_count;
-	char role[RECENT_ROLE_MAX + 1];
+	bool has_message; /* the last message had a role or a content, as a string */
+	/* Decoded and cut; a NUL may be among the bytes, and one follows them. */
+	size_t role_len, preview_len;
+	char role[RECENT_ROLE_MAX * 4 + 1];
 	char preview[RECENT_PREVIEW_CHARACTERS * 4 + 1];
 };
 
@@ -46,5 +49,5 @@ const struct list *recent_list(const struct recent *recent);
 /* The session's part before the first ':' (the whole key when there is none). */
 struct span recent_channel(const struct recent_session *session);
 
-/* Writes the Session object of PROTOCOL section 6. */
+/* Writes the Session object of PROTOCOL section 6; without lastMessage where that said nothing. */
 void recent_write(const struct recent_session *session, struct jsonw *out);

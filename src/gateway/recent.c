@@ -4,6 +4,7 @@
  */
 #include "gateway/recent.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -95,21 +96,30 @@ cut_characters(const char *text, size_t len, size_t characters)
 	return at;
 }
 
-static void
+/* Returns how many bytes it wrote before the NUL; what cannot be decoded is left empty. */
+static size_t
 note_text(const struct json_value *value, char *out, size_t characters, struct buf *scratch)
 {
 	size_t len;
 
-	out[0] = '\0';
 	buf_reset(scratch);
 	if (value->kind != JSON_STRING || json_string_append(scratch, value->text) != 0)
-		return;
-	if (buf_status(scratch) != 0)
-		return;
+		return 0;
 	len = cut_characters(scratch->data, scratch->len, characters);
 	if (len > 0)
 		memcpy(out, scratch->data, len);
 	out[len] = '\0';
+	return len;
+}
+
+/*
+ * A key that comes twice, and any number of keys, are legal in a payload (PROTOCOL section 2): then the scan
+ * still tells what it found.
+ */
+static bool
+is_readable(int r)
+{
+	return r == 0 || r == -EEXIST || r == -E2BIG;
 }
 
 /* The payload's role and content, where it has them as strings. */
@@ -127,11 +137,25 @@ note_message(struct recent_session *session, struct span frame)
 	    json_object_scan(span_make(frame.p + header, frame.n - header), in_event, 1, &payload,
 		JSON_KEYS_MAX, &fault) != 0 ||
 	    payload.kind != JSON_OBJECT ||
-	    json_object_scan(payload.text, in_payload, 2, values, JSON_KEYS_MAX, &fault) != 0)
+	    !is_readable(
+		json_object_scan(payload.text, in_payload, 2, values, JSON_KEYS_MAX, &fault)))
 		return;
-	note_text(&values[0], session->role, RECENT_ROLE_MAX / 4, &scratch);
-	note_text(&values[1], session->preview, RECENT_PREVIEW_CHARACTERS, &scratch);
+	session->has_message = values[0].kind == JSON_STRING || values[1].kind == JSON_STRING;
+	session->role_len = note_text(&values[0], session->role, RECENT_ROLE_MAX, &scratch);
+	session->preview_len =
+	    note_text(&values[1], session->preview, RECENT_PREVIEW_CHARACTERS, &scratch);
 	buf_fini(&scratch);
+}
+
+/* What stood there was of the message before, and must not be told under the new one's time. */
+static void
+forget_message(struct recent_session *session)
+{
+	session->has_message = false;
+	session->role_len = 0;
+	session->role[0] = '\0';
+	session->preview_len = 0;
+	session->preview[0] = '\0';
 }
 
 void
@@ -150,6 +174,7 @@ recent_note(struct recent *recent, const struct ring_record *record, struct span
 	session->updated_at_ms = record->at_ms;
 	session->last_seq = record->seq;
 	session->message_count++;
+	forget_message(session);
 	note_message(session, frame);
 }
 
@@ -168,6 +193,20 @@ recent_channel(const struct recent_session *session)
 	    session->key.p, colon == NULL ? session->key.n : (size_t)(colon - session->key.p));
 }
 
+static void
+write_last_message(const struct recent_session *session, struct jsonw *w)
+{
+	jsonw_key(w, "lastMessage");
+	jsonw_object(w);
+	jsonw_key(w, "role");
+	jsonw_str(w, span_make(session->role, session->role_len));
+	jsonw_key(w, "preview");
+	jsonw_str(w, span_make(session->preview, session->preview_len));
+	jsonw_key(w, "at");
+	jsonw_uint(w, session->updated_at_ms);
+	jsonw_object_end(w);
+}
+
 void
 recent_write(const struct recent_session *session, struct jsonw *w)
 {
@@ -182,14 +221,7 @@ recent_write(const struct recent_session *session, struct jsonw *w)
 	jsonw_uint(w, session->updated_at_ms);
 	jsonw_key(w, "messageCount");
 	jsonw_uint(w, session->message_count);
-	jsonw_key(w, "lastMessage");
-	jsonw_object(w);
-	jsonw_key(w, "role");
-	jsonw_cstr(w, session->role);
-	jsonw_key(w, "preview");
-	jsonw_cstr(w, session->preview);
-	jsonw_key(w, "at");
-	jsonw_uint(w, session->updated_at_ms);
-	jsonw_object_end(w);
+	if (session->has_message)
+		write_last_message(session, w);
 	jsonw_object_end(w);
 }

@@ -151,6 +151,76 @@ test_the_preview_is_cut_between_characters(void **state)
 }
 
 static void
+test_a_role_is_kept_whole(void **state)
+{
+	(void)state;
+	note("session.message", "k", "{\"role\":\"assistant\",\"content\":\"Hello!\"}");
+	assert_string_equal(newest()->role, "assistant");
+	note("session.message", "k", "{\"role\":\"abcdefghijklmnopqrstuvwxyzabcdefgh\"}");
+	assert_int_equal(strlen(newest()->role), RECENT_ROLE_MAX);
+	note("session.message", "k", "{\"role\":\"😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀\"}");
+	assert_int_equal(newest()->role_len, RECENT_ROLE_MAX * 4);
+	assert_int_equal(newest()->role[RECENT_ROLE_MAX * 4], '\0');
+}
+
+/* The last message is the last one, also when it says nothing, or says a thing twice. */
+static void
+test_nothing_is_left_of_the_message_before(void **state)
+{
+	(void)state;
+	note("session.message", "k", "{\"role\":\"user\",\"content\":\"one\"}");
+	note("session.message", "k", "");
+	assert_string_equal(newest()->role, "");
+	assert_string_equal(newest()->preview, "");
+	note("session.message", "k", "{\"role\":\"user\",\"content\":\"two\"}");
+	note("session.message", "k", "{\"a\":1,\"a\":2,\"content\":\"three\"}");
+	assert_string_equal(newest()->role, "");
+	assert_string_equal(newest()->preview, "three");
+	note("session.message", "k", "{\"role\":1,\"content\":\"\\ud800\"}");
+	assert_string_equal(newest()->preview, "");
+}
+
+static void
+test_any_number_of_keys_is_read(void **state)
+{
+	struct buf payload = { 0 };
+
+	(void)state;
+	buf_append_cstr(&payload, "{\"role\":\"user\"");
+	for (unsigned i = 0; i < 1100; i++)
+		buf_printf(&payload, ",\"k%u\":%u", i, i);
+	buf_append(&payload, "}", 2);
+	note("session.message", "k", payload.data);
+	assert_string_equal(newest()->role, "user");
+	buf_fini(&payload);
+}
+
+static void
+test_a_message_that_says_nothing_is_not_told(void **state)
+{
+	(void)state;
+	note("session.message", "k", "{\"content\":\"one\"}");
+	note("session.message", "k", "{\"parts\":[\"two\"]}");
+	assert_written("{\"sessionKey\":\"k\",\"channel\":\"k\",\"createdAt\":1001,"
+		       "\"updatedAt\":1002,\"messageCount\":2}");
+	note("session.message", "k", "{\"content\":\"\"}");
+	assert_written("{\"sessionKey\":\"k\",\"channel\":\"k\",\"createdAt\":1001,"
+		       "\"updatedAt\":1003,\"messageCount\":3,"
+		       "\"lastMessage\":{\"role\":\"\",\"preview\":\"\",\"at\":1003}}");
+}
+
+static void
+test_a_nul_does_not_cut_the_preview(void **state)
+{
+	(void)state;
+	note("session.message", "k", "{\"role\":\"user\",\"content\":\"one\\u0000two\"}");
+	assert_int_equal(newest()->preview_len, 7);
+	assert_written("{\"sessionKey\":\"k\",\"channel\":\"k\",\"createdAt\":1001,"
+		       "\"updatedAt\":1001,\"messageCount\":1,\"lastMessage\":{\"role\":\"user\","
+		       "\"preview\":\"one\\u0000two\",\"at\":1001}}");
+}
+
+static void
 test_channel(void **state)
 {
 	(void)state;
@@ -244,6 +314,11 @@ main(void)
 		recent_test(test_other_events_do_not_count),
 		recent_test(test_what_is_no_text_is_left_empty),
 		recent_test(test_the_preview_is_cut_between_characters),
+		recent_test(test_a_role_is_kept_whole),
+		recent_test(test_nothing_is_left_of_the_message_before),
+		recent_test(test_any_number_of_keys_is_read),
+		recent_test(test_a_message_that_says_nothing_is_not_told),
+		recent_test(test_a_nul_does_not_cut_the_preview),
 		recent_test(test_channel),
 		recent_test(test_the_most_recently_updated_comes_first),
 		recent_test(test_the_oldest_are_forgotten),
