@@ -13,6 +13,7 @@
 #include "base/span.h"
 #include "bus/ring.h"
 
+struct answer;
 struct gateway;
 struct pending;
 struct publisher;
@@ -36,23 +37,31 @@ int publisher_publish(struct gateway *gateway, const struct publication *publica
     struct ring_receipt *ret) must_check;
 
 /*
- * Lets a publication wait, copied.  pending is answered {"id","seq"} when it was published, or
- * UNAVAILABLE after 2 s; its owner must be NULL and its on_gone publisher_on_gone.  Returns 0,
+ * Answers a client's publication: {"id","seq"} for r 0, with the receipt, which is not read else; for
+ * any other result of publisher_publish or publisher_wait the error that it means.
+ */
+void publisher_answer(const struct answer *to, int r, const struct ring_receipt *receipt);
+
+/*
+ * Lets a publication wait, copied.  pending is answered by publisher_answer when it was published or
+ * cannot be, or UNAVAILABLE after 2 s; its owner must be NULL and its on_gone publisher_on_gone.  Returns 0,
  * -ENOBUFS when too much waits already, or -ENOMEM; the pending stays the caller's then.
  */
 int publisher_wait(struct gateway *gateway, const struct publication *publication,
     struct pending *pending) must_check;
 void publisher_on_gone(struct pending *pending);
 
-/* Publishes an event of the gateway's own, which waits as long as it must. */
+/* Publishes an event of the gateway's own, which waits as long as it must.  Its loss is logged. */
 void publisher_announce(struct gateway *gateway, const struct publication *publication);
 
-/* Tries what waits, and wakes the readers if anything was published.  Once each turn of the loop. */
+/* Tries what waits, answers what waited too long, and wakes the readers.  Once each turn of the loop. */
 void publisher_turn(struct gateway *gateway);
+
+/*
+ * Wakes the readers if anything was published since they were woken last.  To be called before this
+ * process may sleep, since closing connections publish too.
+ */
+void publisher_wake(struct gateway *gateway);
 
 /* True while something waits. */
 bool publisher_is_waiting(const struct publisher *publisher);
-
-/* Writes the answer to a publisher: {"id":"evt_…","seq":N}. */
-struct buf;
-void publisher_receipt_write(struct buf *out, const struct ring_receipt *receipt);

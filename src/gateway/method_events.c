@@ -49,41 +49,19 @@ wait_for_ring(const struct answer *to, const struct publication *publication)
 		pending_detach(pending);
 		pending_free(pending);
 	}
-	if (r == -ENOBUFS)
-		answer_fail(to, ERROR_UNAVAILABLE, "bus-busy", NULL,
-		    "The event bus is busy and too much waits for it; publish again");
-	else
-		answer_no_memory(to);
+	publisher_answer(to, r, NULL);
 }
 
 static void
 publish(const struct answer *to, const struct publication *publication)
 {
-	struct gateway *g = to->connection->gateway;
-	struct ring_receipt receipt;
-	int r = publisher_publish(g, publication, &receipt);
+	struct ring_receipt receipt = { 0 };
+	int r = publisher_publish(to->connection->gateway, publication, &receipt);
 
-	switch (r) {
-	case 0:
-		buf_reset(&g->text);
-		publisher_receipt_write(&g->text, &receipt);
-		answer_result(to, buf_span(&g->text));
-		break;
-	case -EAGAIN:
+	if (r == -EAGAIN)
 		wait_for_ring(to, publication);
-		break;
-	case -EMSGSIZE:
-		answer_fail(to, ERROR_INVALID_REQUEST, "too-large", "params.payload",
-		    "The event is larger than the event ring takes; publish a smaller payload");
-		break;
-	case -ENOMEM:
-		answer_no_memory(to);
-		break;
-	default:
-		answer_fail(to, ERROR_INTERNAL_ERROR, "bus-broken", NULL,
-		    "The event ring is not usable; the gateway has to be restarted");
-		break;
-	}
+	else
+		publisher_answer(to, r, &receipt);
 }
 
 /* What params_read cannot know: names, namespaces, and what is not there yet. */

@@ -14,8 +14,10 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "bus/bell.h"
 #include "bus/counters.h"
+#include "gateway/answer.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/namespaces.h"
@@ -25,6 +27,8 @@
 enum {
 	WAITING_MAX_BYTES = 16 * 1024 * 1024,
 	WAITING_MAX_MS = 2000,
+	LOST_LINES_A_MINUTE = 10,
+	FRAME_KEPT_BYTES = 1024 * 1024,
 	BUILD_ATTEMPTS = 4, /* seq gains a digit only between two attempts */
 };
 
@@ -41,6 +45,7 @@ struct publisher {
 	struct eventframe frame;
 	struct list waiting;
 	size_t waiting_bytes;
+	struct log_limit lost;
 	bool published; /* since the readers were woken last */
 };
 
@@ -187,6 +192,20 @@ publisher_on_gone(struct pending *pending)
 		connection_resume(c);
 }
 
+/* Nobody waits for an answer that could tell it. */
+static void
+log_lost(struct publisher *publisher, const struct publication *p, int r)
+{
+	unsigned suppressed = 0;
+
+	if (!log_limit_pass(&publisher->lost, clock_mono_ms(), LOST_LINES_A_MINUTE, &suppressed))
+		return;
+	if (suppressed > 0)
+		log_error("%u more of the gateway's own events were lost", suppressed);
+	log_error(
+	    "an event of the gateway's own was lost: %.*s: %s", SPAN_ARGS(p->event), strerror(-r));
+}
+
 void
 publisher_announce(struct gateway *g, const struct publication *p)
 {
@@ -196,50 +215,95 @@ publisher_announce(struct gateway *g, const struct publication *p)
 	if (r == -EAGAIN)
 		r = enqueue(g, p, NULL);
 	if (r != 0)
-		log_error("an event of the gateway's own was lost: %s", strerror(-r));
-}
-
-void
-publisher_receipt_write(struct buf *out, const struct ring_receipt *receipt)
-{
-	buf_printf(
-	    out, "{\"id\":\"evt_%08" PRIx64 "\",\"seq\":%" PRIu64 "}", receipt->seq, receipt->seq);
+		log_lost(g->publisher, p, r);
 }
 
 static void
-answer_waiting(
-    struct gateway *g, struct waiting *waiting, int r, const struct ring_receipt *receipt)
+answer_receipt(const struct answer *to, const struct ring_receipt *receipt)
+{
+	struct buf *text = &to->connection->gateway->text;
+
+	buf_reset(text);
+	buf_printf(
+	    text, "{\"id\":\"evt_%08" PRIx64 "\",\"seq\":%" PRIu64 "}", receipt->seq, receipt->seq);
+	if (buf_status(text) != 0)
+		answer_no_memory(to);
+	else
+		answer_result(to, buf_span(text));
+}
+
+void
+publisher_answer(const struct answer *to, int r, const struct ring_receipt *receipt)
+{
+	switch (r) {
+	case 0:
+		answer_receipt(to, receipt);
+		break;
+	case -EAGAIN:
+		answer_fail(to, ERROR_UNAVAILABLE, "bus-busy", NULL,
+		    "The event bus did not answer in time; publish again");
+		break;
+	case -ENOBUFS:
+		answer_fail(to, ERROR_UNAVAILABLE, "bus-busy", NULL,
+		    "The event bus is busy and too much waits for it; publish again");
+		break;
+	case -EMSGSIZE:
+		answer_fail(to, ERROR_INVALID_REQUEST, "too-large", "params.payload",
+		    "The event is larger than the event ring takes; publish a smaller payload");
+		break;
+	case -ENOMEM:
+		answer_no_memory(to);
+		break;
+	default:
+		answer_fail(to, ERROR_INTERNAL_ERROR, "bus-broken", NULL,
+		    "The event ring is not usable; the gateway has to be restarted");
+		break;
+	}
+}
+
+/* It is over.  Off the queue first: the answer can let its connection publish again. */
+static void
+settle(struct gateway *g, struct waiting *waiting, int r, const struct ring_receipt *receipt)
 {
 	struct pending *pending = waiting->pending;
 
+	if (waiting->own && r != 0)
+		log_lost(g->publisher, &waiting->publication, r);
+	forget(g->publisher, waiting);
 	if (pending == NULL)
 		return;
 	pending_detach(pending);
-	if (r == 0) {
-		buf_reset(&g->text);
-		publisher_receipt_write(&g->text, receipt);
-		answer_result(&pending->answer, buf_span(&g->text));
-	} else {
-		answer_fail(&pending->answer, ERROR_UNAVAILABLE, "bus-busy", NULL,
-		    "The event bus did not answer in time; publish again");
-	}
+	publisher_answer(&pending->answer, r, receipt);
 	if (pending->answer.connection->state == CONNECTION_OPEN)
 		connection_resume(pending->answer.connection);
 	pending_free(pending);
 }
 
-/* Tries the oldest one; true when it is over, one way or the other. */
-static bool
-settle_first(struct gateway *g, struct waiting *waiting)
+/* Answers the clients whose publications wait too long, also those behind the gateway's own. */
+static void
+settle_late(struct gateway *g, uint64_t now_ms)
 {
-	struct ring_receipt receipt = { 0 };
-	int r = publish_now(g, &waiting->publication, &receipt);
+	struct list *at, *tmp;
 
-	if (r == -EAGAIN && (waiting->own || clock_mono_ms() - waiting->since_ms < WAITING_MAX_MS))
-		return false;
-	answer_waiting(g, waiting, r, &receipt);
-	forget(g->publisher, waiting);
-	return true;
+	/* Answers can add to the queue, but only settling takes from it. */
+	LIST_FOREACH_SAFE (at, tmp, &g->publisher->waiting) {
+		struct waiting *waiting = container_of(at, struct waiting, link);
+
+		/* What is queued later waits less long. */
+		if (now_ms - waiting->since_ms < WAITING_MAX_MS)
+			break;
+		if (!waiting->own)
+			settle(g, waiting, -EAGAIN, NULL);
+	}
+}
+
+void
+publisher_wake(struct gateway *g)
+{
+	if (!g->publisher->published)
+		return;
+	g->publisher->published = false;
+	bell_ring_all(g->segment);
 }
 
 void
@@ -248,13 +312,20 @@ publisher_turn(struct gateway *g)
 	struct publisher *publisher = g->publisher;
 	struct list *first;
 
-	while ((first = list_first(&publisher->waiting)) != NULL)
-		if (!settle_first(g, container_of(first, struct waiting, link)))
+	while ((first = list_first(&publisher->waiting)) != NULL) {
+		struct waiting *waiting = container_of(first, struct waiting, link);
+		struct ring_receipt receipt = { 0 };
+		int r = publish_now(g, &waiting->publication, &receipt);
+
+		if (r == -EAGAIN) {
+			settle_late(g, clock_mono_ms());
 			break;
-	if (publisher->published) {
-		publisher->published = false;
-		bell_ring_all(g->segment);
+		}
+		settle(g, waiting, r, &receipt);
 	}
+	buf_reset(&publisher->frame.bytes);
+	buf_trim(&publisher->frame.bytes, FRAME_KEPT_BYTES);
+	publisher_wake(g);
 }
 
 bool
