@@ -24,5 +24,11 @@ void fanout_free(struct fanout *fanout);
  */
 bool fanout_pump(struct gateway *gateway);
 
+/*
+ * True when the last pump found events but no memory to read them: calling it again at once is of no
+ * use, the next tick is time enough.
+ */
+bool fanout_is_starved(const struct fanout *fanout);
+
 /* The last event that was delivered: the position of every connection of this worker. */
 uint64_t fanout_seq(const struct fanout *fanout);

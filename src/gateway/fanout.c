@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "bus/counters.h"
 #include "bus/ring.h"
 #include "gateway/audience.h"
@@ -18,6 +19,8 @@
 enum {
 	BATCH_EVENTS = 256,
 	BATCH_BYTES = 1024 * 1024,
+	KEPT_BYTES = 1024 * 1024, /* of each buffer, while there is nothing to deliver */
+	LINES_A_MINUTE = 10,	  /* of each kind */
 };
 
 struct fanout {
@@ -25,6 +28,8 @@ struct fanout {
 	struct buf frames;
 	struct buf labels;
 	struct buf run;
+	bool starved;
+	struct log_limit lapped, damaged, no_memory;
 	unsigned count;
 	unsigned delivered[BATCH_EVENTS];
 	struct ring_record records[BATCH_EVENTS];
@@ -57,6 +62,25 @@ fanout_seq(const struct fanout *fanout)
 	return fanout->seq;
 }
 
+bool
+fanout_is_starved(const struct fanout *fanout)
+{
+	return fanout->starved;
+}
+
+/* A ring that others fill or damage as they like must not fill the log. */
+static bool
+may_log(struct log_limit *limit)
+{
+	unsigned suppressed = 0;
+
+	if (!log_limit_pass(limit, clock_mono_ms(), LINES_A_MINUTE, &suppressed))
+		return false;
+	if (suppressed > 0)
+		log_warning("%u more of what follows were not logged", suppressed);
+	return true;
+}
+
 static struct span
 name_of(const struct fanout *f, const struct ring_record *record)
 {
@@ -84,8 +108,9 @@ on_lapped(struct gateway *g)
 	uint64_t next = oldest > f->seq + 1 ? oldest : f->seq + 2;
 	struct list *at, *tmp;
 
-	log_warning("overtaken by the event ring: events %llu to %llu were lost here",
-	    (unsigned long long)f->seq + 1, (unsigned long long)next - 1);
+	if (may_log(&f->lapped))
+		log_warning("overtaken by the event ring: events %llu to %llu were lost here",
+		    (unsigned long long)f->seq + 1, (unsigned long long)next - 1);
 	ring_reader_lapped(g->ring, g->slot, next - 1 - f->seq);
 	f->seq = next - 1;
 	LIST_FOREACH_SAFE (at, tmp, &g->connections) {
@@ -98,35 +123,54 @@ on_lapped(struct gateway *g)
 	}
 }
 
+/* The next event cannot be had, now or for ever. */
+static void
+on_unreadable(struct gateway *g, enum ring_verdict verdict)
+{
+	struct fanout *f = g->fanout;
+
+	switch (verdict) {
+	case RING_RECORD:
+	case RING_EMPTY:
+		break;
+	case RING_NOMEM:
+		f->starved = true;
+		if (may_log(&f->no_memory))
+			log_error("out of memory while reading the event ring");
+		break;
+	case RING_DAMAGED:
+		if (may_log(&f->damaged))
+			log_error(
+			    "event %llu in the ring is damaged", (unsigned long long)f->seq + 1);
+		on_lapped(g);
+		break;
+	case RING_LAPPED:
+		on_lapped(g);
+		break;
+	}
+}
+
 /* Reads up to a batch; false when there was nothing. */
 static bool
 take_batch(struct gateway *g)
 {
 	struct fanout *f = g->fanout;
+	enum ring_verdict verdict = RING_RECORD;
 
+	f->starved = false;
 	f->count = 0;
 	buf_reset(&f->frames);
 	buf_reset(&f->labels);
 	while (f->count < BATCH_EVENTS && f->frames.len < BATCH_BYTES) {
-		enum ring_verdict verdict = ring_read(
+		verdict = ring_read(
 		    g->ring, f->seq + f->count + 1, &f->frames, &f->labels, &f->records[f->count]);
-
-		if (verdict == RING_RECORD) {
-			f->delivered[f->count++] = 0;
-			continue;
-		}
-		if (verdict == RING_EMPTY || f->count > 0)
+		if (verdict != RING_RECORD)
 			break;
-		if (verdict == RING_NOMEM) {
-			log_error("out of memory while reading the event ring");
-			break;
-		}
-		if (verdict == RING_DAMAGED)
-			log_error(
-			    "event %llu in the ring is damaged", (unsigned long long)f->seq + 1);
-		on_lapped(g);
-		break;
+		f->delivered[f->count++] = 0;
 	}
+	/* Behind a batch it waits for the next one. */
+	if (f->count == 0)
+		on_unreadable(g, verdict);
 	return f->count > 0;
 }
 
@@ -160,18 +204,25 @@ serve(struct gateway *g, struct audience *audience)
 {
 	struct fanout *f = g->fanout;
 	struct span run = match(f, audience);
+	bool lost = buf_status(&f->run) != 0;
 	struct list *at, *tmp;
 	/* The audience is freed with its last member, and with it the head of the list. */
 	unsigned left = audience->member_count;
 
-	if (buf_status(&f->run) != 0)
-		log_error("out of memory: a batch of events was lost for %u clients", left);
-	else if (run.n > 0)
-		LIST_FOREACH_SAFE (at, tmp, &audience->members) {
-			connection_send_run(container_of(at, struct connection, member), run);
-			if (--left == 0)
-				break;
-		}
+	if (!lost && run.n == 0)
+		return;
+	if (lost && may_log(&f->no_memory))
+		log_error("out of memory: %u clients are closed, their events were lost", left);
+	LIST_FOREACH_SAFE (at, tmp, &audience->members) {
+		struct connection *c = container_of(at, struct connection, member);
+
+		if (lost)
+			connection_close(c, 1013, "Events were lost on the way; come back later");
+		else
+			connection_send_run(c, run);
+		if (--left == 0)
+			break;
+	}
 }
 
 static void
@@ -191,14 +242,26 @@ count_batch(struct gateway *g)
 	}
 }
 
+/* A burst or one large event must not be paid for ever; a batch that follows at once still has its room. */
+static void
+trim(struct buf *buf)
+{
+	buf_reset(buf);
+	buf_trim(buf, KEPT_BYTES);
+}
+
 bool
 fanout_pump(struct gateway *g)
 {
 	struct fanout *f = g->fanout;
 	struct list *at, *tmp;
 
-	if (!take_batch(g))
+	if (!take_batch(g)) {
+		trim(&f->frames);
+		trim(&f->labels);
+		trim(&f->run);
 		return false;
+	}
 	LIST_FOREACH_SAFE (at, tmp, audiences_list(g->audiences))
 		serve(g, container_of(at, struct audience, link));
 	for (unsigned i = 0; i < f->count; i++)
