@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "bus/bell.h"
 #include "bus/directory.h"
+#include "bus/mailbox.h"
+#include "bus/segment.h"
 #include "gateway/census.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
@@ -19,6 +21,8 @@
 enum {
 	/* Batches for each turn: between them the sockets are looked at. */
 	TURN_BATCHES = 8,
+	/* What the gateway's buffers keep of the largest answer so far. */
+	KEPT_BYTES = 256 * 1024,
 };
 
 /* connections.close marks the entry and moves the counter of its owner; here the owner acts. */
@@ -41,25 +45,56 @@ act_on_closes(struct gateway *g)
 	}
 }
 
+/* False when mail waits that could not be taken, for want of memory: then there is no use in trying at once. */
+static bool
+take_mail(struct gateway *g)
+{
+	struct mailbox *own = segment_mailbox(g->segment, g->slot);
+	size_t before = mailbox_used(own);
+
+	peers_receive(g);
+	return before == 0 || mailbox_used(own) < before;
+}
+
+/* True when there may be more. */
+static bool
+deliver(struct gateway *g)
+{
+	for (unsigned i = 0; i < TURN_BATCHES; i++)
+		if (!fanout_pump(g))
+			return false;
+	return true;
+}
+
+static void
+trim(struct buf *buf)
+{
+	buf_reset(buf);
+	buf_trim(buf, KEPT_BYTES);
+}
+
 bool
 turn_end(struct gateway *g)
 {
-	bool more = false;
+	bool more, stuck;
 
 	bell_disarm(g->segment, g->slot);
 	publisher_turn(g);
-	peers_receive(g);
+	stuck = !take_mail(g);
 	peers_settle(g, clock_mono_ms());
 	act_on_closes(g);
-	for (unsigned i = 0; i < TURN_BATCHES; i++) {
-		more = fanout_pump(g);
-		if (!more)
-			break;
-	}
+	more = deliver(g);
 	connections_flush(g);
 	connections_bury(g);
-	if (more || !list_is_empty(&g->dirty))
+	trim(&g->text);
+	trim(&g->reply);
+	/* Connections that ended have published too, and so have those that a flush let go on. */
+	publisher_wake(g);
+	if (more || !list_is_empty(&g->dirty) || peers_has_settled(g))
 		return true;
+	/* Not armed, but the loop wakes for the tick: by then there may be memory. */
+	if (stuck || fanout_is_starved(g->fanout))
+		return false;
 	return !bell_arm(g->segment, g->slot, fanout_seq(g->fanout));
 }
 
