@@ -111,23 +111,24 @@ write_policy(const struct conf_gateway *conf, struct jsonw *w)
 
 /* No event is sent again yet, so a client that asks for it is told to start over from the snapshot. */
 static void
-write_resume(const struct connection *c, struct jsonw *w)
+write_resume(const struct gateway *g, const struct hello *hello, struct jsonw *w)
 {
 	jsonw_key(w, "resume");
 	jsonw_object(w);
 	jsonw_key(w, "epoch");
-	jsonw_cstr(w, ring_epoch(c->gateway->ring));
+	jsonw_cstr(w, ring_epoch(g->ring));
 	jsonw_key(w, "seq");
-	jsonw_uint(w, fanout_seq(c->gateway->fanout));
-	if (c->hello->has_resume) {
+	jsonw_uint(w, fanout_seq(g->fanout));
+	if (hello->has_resume) {
 		jsonw_key(w, "recovered");
 		jsonw_bool(w, false);
 	}
 	jsonw_object_end(w);
 }
 
-static void
-send_hello_ok(struct connection *c)
+/* Into the gateway's text buffer; false without memory. */
+static bool
+write_hello_ok(struct connection *c, const struct hello *hello)
 {
 	struct gateway *g = c->gateway;
 	struct jsonw w;
@@ -138,36 +139,46 @@ send_hello_ok(struct connection *c)
 	jsonw_key(&w, "type");
 	jsonw_cstr(&w, "hello-ok");
 	jsonw_key(&w, "protocol");
-	jsonw_uint(&w, c->hello->protocol);
+	jsonw_uint(&w, hello->protocol);
 	write_server(c, &w);
 	write_features(&w);
 	write_snapshot(g, &w);
 	write_policy(&g->conf->gateway, &w);
-	write_resume(c, &w);
+	write_resume(g, hello, &w);
 	jsonw_object_end(&w);
-	if (buf_status(&g->text) != 0)
-		connection_abort(c, "out of memory");
-	else
-		connection_queue_text(c, buf_span(&g->text));
+	return buf_status(&g->text) == 0;
 }
 
 static void
+refuse_no_memory(struct connection *c)
+{
+	refuse_hello(c, ERROR_INTERNAL_ERROR, "out-of-memory", NULL,
+	    "The gateway is out of memory; try again later");
+}
+
+/*
+ * The connection owns the hello, and with it counts as one that was welcomed, only after all that can fail:
+ * whoever is announced as disconnected was announced as connected.
+ */
+static void
 accept_hello(struct connection *c, struct hello *hello)
 {
-	struct counters *counters = c->gateway->counters;
-
-	c->hello = hello;
-	if (audience_join_take(c, hello_steal_filter(hello)) != 0) {
-		connection_close(c, 1011, "The gateway is out of memory");
+	if (!write_hello_ok(c, hello) || audience_join_take(c, hello_steal_filter(hello)) != 0) {
+		hello_free(hello);
+		refuse_no_memory(c);
 		return;
 	}
-	counters_add(&counters->handshakes[OUTCOME_OK], 1);
+	connection_queue_text(c, buf_span(&c->gateway->text));
+	if (c->state != CONNECTION_OPEN) {
+		hello_free(hello);
+		return;
+	}
+	c->hello = hello;
+	outcome_settle(c, OUTCOME_OK);
 	c->on_message = dispatch_message;
 	wsock_keep_alive(c);
-	log_conn_debug(c->id, "hello from %.*s (%.*s %.*s) at %s", (int)hello->client.id.n,
-	    hello->client.id.p, (int)hello->client.platform.n, hello->client.platform.p,
-	    (int)hello->client.version.n, hello->client.version.p, c->peer);
-	send_hello_ok(c);
+	log_conn_debug(c->id, "hello from %.*s (%.*s %.*s) at %s", SPAN_ARGS(hello->client.id),
+	    SPAN_ARGS(hello->client.platform), SPAN_ARGS(hello->client.version), c->peer);
 	presence_enter(c);
 }
 
@@ -186,10 +197,9 @@ welcome_message(struct connection *c, struct span text, bool binary)
 	} else if (r == 0) {
 		accept_hello(c, hello);
 	} else if (r == -EBADMSG) {
-		counters_add(&c->gateway->counters->handshakes[OUTCOME_BAD_HELLO], 1);
 		refuse_hello(c, fault.code, fault.reason,
 		    fault.field[0] != '\0' ? fault.field : NULL, fault.sentence);
 	} else {
-		connection_close(c, 1011, "The gateway is out of memory");
+		refuse_no_memory(c);
 	}
 }
