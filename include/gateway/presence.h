@@ -1,6 +1,8 @@
 /*
  * Who is here: the gauge of WebSocket clients, and the events gateway.connected and
  * gateway.disconnected, which are published only while somebody subscribes to them.
+ *
+ * Clients of the control socket are the operator's own tools: they are neither counted nor announced.
  */
 #pragma once
 
@@ -8,7 +10,7 @@
 
 struct jsonw;
 
-/* A WebSocket was opened (echo included): counts it.  The control socket's clients are not counted. */
+/* A WebSocket was opened (echo included): counts it. */
 void presence_count(struct connection *connection);
 
 /* The hello was accepted: tells the subscribers. */

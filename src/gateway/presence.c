@@ -52,7 +52,7 @@ announce(struct connection *c, struct span event)
 	struct jsonw w;
 	char conn_id[9];
 
-	if (census_admin_subscribers(g) == 0)
+	if (c->local || census_admin_subscribers(g) == 0)
 		return;
 	snprintf(conn_id, sizeof(conn_id), "%08" PRIx32, c->id);
 	jsonw_init(&w, &payload);
