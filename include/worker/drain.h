@@ -14,6 +14,7 @@ struct drain {
 	bool started;
 	bool done; /* nothing is left, or the time is up */
 	uint64_t deadline_ms;
+	uint64_t last_seq; /* nobody is closed before this event was delivered */
 };
 
 /*

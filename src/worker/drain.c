@@ -1,6 +1,7 @@
 /*
- * gateway.shutdown stands in the ring before the order to drain is given, so the turn in which the order
- * arrives has delivered it, or will before anybody is closed: closing begins at the next tick.
+ * gateway.shutdown stands in the ring before the order to drain is given, so it is among the events up to
+ * the ring's head when the order arrives: these are delivered before anybody is closed.  What others publish
+ * meanwhile is not waited for.
  */
 #include "worker/drain.h"
 
@@ -17,6 +18,7 @@ drain_start(struct drain *drain, struct gateway *g, uint32_t timeout_ms, uint64_
 		return;
 	drain->started = true;
 	drain->deadline_ms = now_ms + timeout_ms;
+	drain->last_seq = ring_head(g->ring);
 	g->draining = true;
 }
 
@@ -29,7 +31,7 @@ drain_tick(struct drain *drain, struct gateway *g, uint64_t now_ms)
 	if (!drain->started)
 		return;
 	late = now_ms >= drain->deadline_ms;
-	if (!late && fanout_seq(g->fanout) < ring_head(g->ring))
+	if (!late && fanout_seq(g->fanout) < drain->last_seq)
 		return;
 	LIST_FOREACH_SAFE (at, tmp, &g->connections) {
 		struct connection *c = container_of(at, struct connection, link);
