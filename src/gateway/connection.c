@@ -53,8 +53,6 @@ connection_kill(struct connection *c)
 	list_append(&g->graveyard, &c->link);
 	close(c->fd);
 	c->fd = -1;
-	if (c->id != 0)
-		directory_release(g->directory, c->id);
 	counters_add(&g->counters->closed, 1);
 	if (is_counted(c))
 		counters_subtract(&g->counters->connections, 1);
@@ -356,6 +354,9 @@ begin_end(struct connection *c, uint16_t code, const char *reason)
 	log_conn_debug(c->id, "closed (%u): %s; peer %s", code, reason, c->peer);
 	counters_add(&c->gateway->counters->closes[counters_close_bucket(c->framed ? code : 0)], 1);
 	c->state = CONNECTION_CLOSING;
+	/* From here on nobody finds it by its id, though the socket may linger. */
+	if (c->id != 0)
+		directory_release(c->gateway->directory, c->id);
 	/* What was received stays until the burial: somebody up the stack may still read it. */
 	c->handler->on_closing(c);
 	return true;

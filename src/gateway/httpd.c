@@ -133,14 +133,20 @@ is_origin_allowed(const struct connection *c, const struct http_head *head)
 		   conf->allowed_origins_count, false) != ORIGIN_REFUSED;
 }
 
+static bool
+is_websocket_path(const struct connection *c, struct span path)
+{
+	return span_is(path, "/") || span_is(path, "/ws") ||
+	       (span_is(path, "/echo") && c->gateway->conf->gateway.echo);
+}
+
 static void
 upgrade(struct connection *c, const struct http_head *head, const struct handshake *handshake)
 {
 	struct buf *reply = &c->gateway->reply;
 	bool echo = span_is(head->path, "/echo");
 
-	if (echo ? !c->gateway->conf->gateway.echo
-		 : !span_is(head->path, "/") && !span_is(head->path, "/ws")) {
+	if (!is_websocket_path(c, head->path)) {
 		respond_error(c, 404, ERROR_INVALID_REQUEST,
 		    "No WebSocket is served at this path; connect to / or /ws", "", AFTER_CLOSE);
 		return;
@@ -182,6 +188,13 @@ answer_plain(struct connection *c, const struct http_head *head)
 	const struct endpoint *endpoint = endpoint_find(head->path);
 	struct endpoint_answer answer = { .status = 200, .type = "application/json" };
 
+	if (endpoint == NULL && is_websocket_path(c, head->path)) {
+		respond_error(c, 426, ERROR_INVALID_REQUEST,
+		    "This path speaks WebSocket; ask for an upgrade",
+		    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n",
+		    AFTER_CLOSE | (after & AFTER_HEAD_ONLY));
+		return;
+	}
 	if (endpoint == NULL) {
 		respond_error(c, 404, ERROR_INVALID_REQUEST,
 		    "Nothing is served at this path; see /info", "", after);

@@ -45,6 +45,9 @@ def test_live_ready_info(session_gateway):
 
 def test_errors(session_gateway):
     assert session_gateway.http("/nowhere")[0] == 404
+    status, headers, _ = session_gateway.http("/ws")
+    assert status == 426 and headers["Upgrade"] == "websocket"
+    assert "Date" in headers
     status, headers, _ = session_gateway.http("/health", "POST", body=b"{}")
     assert status == 405 and headers["Allow"] == "GET, HEAD"
     status, headers, body = session_gateway.http("/health", "HEAD")
