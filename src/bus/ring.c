@@ -219,11 +219,16 @@ ring_head(const struct ring *ring)
 	return ring_view_head(ring);
 }
 
+/* The second look at seq: without it, what was loaded may in part be of the entry's next event. */
 static bool
 is_readable(const struct ring *ring, uint64_t seq, struct ring_entry *entry)
 {
-	ring_entry_load(ring_view_index(ring, seq), entry);
+	const struct ring_index *index = ring_view_index(ring, seq);
+
+	ring_entry_load(index, entry);
+	atomic_thread_fence(memory_order_acquire); /* pairs with the release fence in commit() */
 	return ring_entry_is_sane(entry, seq, ring->parts.bytes) &&
+	       atomic_load_explicit(&index->seq, memory_order_relaxed) == seq &&
 	       !ring_view_is_overwritten(ring, entry->pos);
 }
 
