@@ -118,13 +118,15 @@ take_entry(struct gateway *g, const struct connection *c, size_t room, struct bu
 }
 
 static void
-sift_up(struct lowest *lowest, size_t at)
+sift_up(struct lowest *lowest, const struct connection *c)
 {
-	const struct connection *c = lowest->heap[at];
+	size_t at = lowest->count++, parent;
 
-	while (at > 0 && lowest->heap[(at - 1) / 2]->id < c->id) {
-		lowest->heap[at] = lowest->heap[(at - 1) / 2];
-		at = (at - 1) / 2;
+	for (; at > 0; at = parent) {
+		parent = (at - 1) / 2;
+		if (lowest->heap[parent]->id >= c->id)
+			break;
+		lowest->heap[at] = lowest->heap[parent];
 	}
 	lowest->heap[at] = c;
 }
@@ -151,8 +153,7 @@ static void
 offer(struct lowest *lowest, const struct connection *c)
 {
 	if (lowest->count < lowest->limit) {
-		lowest->heap[lowest->count] = c;
-		sift_up(lowest, lowest->count++);
+		sift_up(lowest, c);
 		return;
 	}
 	lowest->more = true;
