@@ -111,5 +111,8 @@ void counters_observe(struct counters_histogram *histogram, uint64_t ns);
  */
 unsigned counters_close_bucket(uint16_t code);
 
-/* The supervisor's, after reaping the process: its gauges become 0, its counters stay. */
+/*
+ * The supervisor's, after reaping the process: its gauges become 0, its counters stay, and what it had accepted
+ * and not closed counts as closed.
+ */
 void counters_clear_gauges(struct counters *counters);

@@ -34,7 +34,8 @@ enum segment_origin {
  * and verifies, else removes it and creates a new one. Nobody else may use it meanwhile: the
  * caller holds the gateway's lock file. Slots 0 to worker_slots - 1 are the workers, then come
  * keeper and supervisor. Returns 0; -EINVAL layout out of bounds or name without leading slash;
- * -ENOSPC no room in shared memory; -EACCES or -EPERM somebody else's object has that name;
+ * -ENOSPC no room in shared memory; -EBUSY processes of another gateway still have it;
+ * -EACCES or -EPERM somebody else's object has that name;
  * -ENOMEM, -EMFILE and the like.
  */
 int segment_open(const char *name, const struct segment_layout *layout, struct segment **ret,

@@ -46,6 +46,11 @@ counters_close_bucket(uint16_t code)
 void
 counters_clear_gauges(struct counters *counters)
 {
+	/* Its sockets closed with it, without a Close frame. */
+	uint64_t lost = counters_get(&counters->accepted) - counters_get(&counters->closed);
+
+	counters_add(&counters->closed, lost);
+	counters_add(&counters->closes[counters_close_bucket(0)], lost);
 	counters_set(&counters->connections, 0);
 	counters_set(&counters->websockets, 0);
 	counters_set(&counters->admin_subscribers, 0);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -170,6 +171,18 @@ header_fits(const struct segment_header *header, const struct segment_plan *plan
 	       header->counters_bytes == sizeof(struct counters);
 }
 
+/*
+ * Takes the object for this gateway: its processes inherit the descriptor, and with it the lock, so it is
+ * held while one of them lives.  The lock file says the same, but a file can be removed under a gateway.
+ */
+static int
+claim(int fd)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	return errno == EWOULDBLOCK ? -EBUSY : -errno;
+}
+
 /* Whether an object that was there can be ours. */
 static int
 check_object(int fd, const struct segment_plan *plan)
@@ -192,6 +205,12 @@ segment_map_open(const char *name, const struct segment_plan *plan, struct segme
 	if (map.fd < 0)
 		return -errno;
 	r = check_object(map.fd, plan);
+	/* One of another size is about to be removed: that must not happen to the living either. */
+	if (r == 0 || r == -ESTALE) {
+		int claimed = claim(map.fd);
+
+		r = claimed < 0 ? claimed : r;
+	}
 	if (r == 0)
 		/* Reserved again: it may have been cut and grown since. */
 		r = reserve_common(&map, plan);
@@ -219,7 +238,8 @@ segment_map_create(const char *name, const struct segment_plan *plan, struct seg
 
 	if (map.fd < 0)
 		return -errno;
-	if (ftruncate(map.fd, (off_t)plan->total) < 0)
+	r = claim(map.fd);
+	if (r == 0 && ftruncate(map.fd, (off_t)plan->total) < 0)
 		r = -errno;
 	if (r == 0)
 		r = reserve_common(&map, plan);

@@ -18,11 +18,13 @@
 #include "bus/bell.h"
 #include "bus/counters.h"
 #include "gateway/answer.h"
+#include "conf/conf.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/namespaces.h"
 #include "gateway/pending.h"
 #include "proto/eventframe.h"
+#include "proto/frame.h"
 
 enum {
 	WAITING_MAX_BYTES = 16 * 1024 * 1024,
@@ -99,6 +101,9 @@ build_and_publish(struct gateway *g, const struct publication *p, struct ring_re
 	if (r < 0)
 		return r;
 	draft.frame = buf_span(&frame->bytes);
+	/* No client has to take a message that it could not have sent. */
+	if (draft.frame.n - frame_payload_offset(draft.frame) > g->conf->gateway.max_payload)
+		return -EMSGSIZE;
 	draft.id = digits_of(&frame->id);
 	draft.seq = digits_of(&frame->seq);
 	draft.at = digits_of(&frame->at);
@@ -249,7 +254,7 @@ publisher_answer(const struct answer *to, int r, const struct ring_receipt *rece
 		break;
 	case -EMSGSIZE:
 		answer_fail(to, ERROR_INVALID_REQUEST, "too-large", "params.payload",
-		    "The event is larger than the event ring takes; publish a smaller payload");
+		    "The event would be longer than policy.maxPayload; publish a smaller payload");
 		break;
 	case -ENOMEM:
 		answer_no_memory(to);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -22,6 +23,7 @@
 
 enum {
 	ORPHANS_WAIT_MS = 3000,
+	BUSY_TRIES = 100,      /* of 10 ms each */
 	WORKER_SLOTS_MIN = 64, /* so that a reload may raise the number of workers */
 	SPARE_FILES = 64,      /* beside connections and bells: log, listeners, epoll, files read */
 	LOCAL_BACKLOG = 128,   /* of run/gateway.sock */
@@ -63,6 +65,12 @@ explain_segment(const struct resources *res, int error, struct buf *reason)
 		    "No room in /dev/shm for the shared segment %s: make it larger, or lower "
 		    "gateway.ring_bytes or gateway.mailbox_bytes",
 		    res->segment_name);
+	else if (error == -EBUSY)
+		buf_printf(reason,
+		    "The shared segment %s belongs to a gateway that still runs, though it does "
+		    "not hold "
+		    "%s: was that file removed? End that gateway first",
+		    res->segment_name, res->lock_path);
 	else
 		(void)explain_path("open the shared segment", res->segment_name, error, reason);
 	return error;
@@ -176,6 +184,13 @@ open_segment(struct resources *res, struct buf *reason)
 	if (r < 0)
 		return explain_path("resolve", res->conf->home, r, reason);
 	r = segment_open(res->segment_name, &layout, &res->segment, &res->origin);
+	/* Whoever just let go of the lock file may be an instant away from letting go of this. */
+	for (unsigned tries = 0; r == -EBUSY && tries < BUSY_TRIES; tries++) {
+		const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+
+		(void)nanosleep(&pause, NULL);
+		r = segment_open(res->segment_name, &layout, &res->segment, &res->origin);
+	}
 	for (unsigned i = 0; i < res->workers && r == 0; i++)
 		r = segment_reserve_worker(res->segment, i);
 	return r < 0 ? explain_segment(res, r, reason) : 0;

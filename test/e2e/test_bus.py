@@ -226,3 +226,25 @@ def test_slow_client_is_closed_and_others_go_on(start):
         await fast.close()
         await sender.close()
     run(scenario(), 4 * PATIENCE)
+
+
+def test_two_gateways_never_share_a_segment(start, tmp_path):
+    """Not even when somebody removes run/, and with it the lock file, under the first."""
+    import shutil
+    import subprocess
+    from gateway import LURKBOT
+    first = start(workers=2)
+    port = first.port
+    shutil.rmtree(f"{first.home}/run")
+    second = subprocess.run([LURKBOT, "gateway", "start", "--port", "0"], env=first.environment(),
+                            capture_output=True, text=True, timeout=PATIENCE)
+    assert second.returncode == 1 and "still runs" in second.stderr, second.stderr
+
+    async def scenario():
+        import json
+        import websockets
+        from gateway import HELLO
+        async with websockets.connect(f"ws://127.0.0.1:{port}/") as ws:
+            await ws.send(json.dumps(HELLO))
+            assert json.loads(await ws.recv())["type"] == "hello-ok"
+    run(scenario())

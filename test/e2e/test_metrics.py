@@ -59,3 +59,23 @@ def test_bad_hellos_are_counted(start):
     m = gateway.metrics()
     assert m['lurkbot_handshakes_total{outcome="bad-hello"}'] == 3
     assert m['lurkbot_closes_total{code="1008"}'] == 3
+
+
+def test_sockets_of_a_killed_worker_count_as_closed(start):
+    import os
+    import signal
+    from gateway import wait_for
+    gateway = start(workers=2)
+
+    async def scenario():
+        clients = [await connect(gateway) for _ in range(20)]
+        os.kill(gateway.workers()[1], signal.SIGKILL)
+        wait_for(lambda: len(gateway.workers()) == 2, "the worker to be replaced")
+        for client in clients:
+            await client.close()
+    asyncio.run(asyncio.wait_for(scenario(), 4 * PATIENCE))
+
+    def balance():
+        m = gateway.metrics()
+        return m["lurkbot_connections_accepted_total"] - m["lurkbot_connections_closed_total"]
+    wait_for(lambda: balance() == 1, "all sockets but the asking one to be counted as closed")

@@ -432,3 +432,23 @@ def test_in_flight_limit_duplicate_id_and_cancel(start):
             os.kill(other, signal.SIGCONT)
         await client.close()
     run(scenario())
+
+
+def test_no_event_is_longer_than_a_client_may_send(session_gateway):
+    async def scenario():
+        client = await connect(session_gateway, {"events": ["long"]})
+        # The shortest request around a payload is shorter than the event around it.
+        head, tail = '{"id":"r","type":"request","method":"events.publish","params":{"event":"long",' \
+            '"payload":{"x":"', '"}}}'
+        room = 1048576 - len(head) - len(tail)
+        for size, fits in ((room, False), (room - 100, True)):
+            future = client.answers["r"] = asyncio.get_running_loop().create_future()
+            await client.ws.send(head + "y" * size + tail)
+            answer = await asyncio.wait_for(future, PATIENCE)
+            if fits:
+                assert "result" in answer
+                assert (await client.event())["payload"]["x"] == "y" * size
+            else:
+                assert answer["error"]["details"]["reason"] == "too-large"
+        await client.close()
+    run(scenario())

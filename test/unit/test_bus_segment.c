@@ -398,6 +398,22 @@ test_object_that_others_can_open_is_refused(void **state)
 	bus_reopen(bus, SEGMENT_ADOPTED);
 }
 
+/* Neither adopted nor, with other sizes, removed: not even when the lock file was. */
+static void
+test_segment_in_use_is_refused(void **state)
+{
+	struct bus *bus = *state;
+	struct segment_layout other = bus->layout;
+	struct segment *segment;
+	enum segment_origin origin;
+
+	bus_open(bus, SEGMENT_CREATED);
+	other.max_connections++;
+	assert_int_equal(segment_open(bus->name, &bus->layout, &segment, &origin), -EBUSY);
+	assert_int_equal(segment_open(bus->name, &other, &segment, &origin), -EBUSY);
+	bus_reopen(bus, SEGMENT_ADOPTED);
+}
+
 static unsigned
 count_descriptors(void)
 {
@@ -517,6 +533,7 @@ main(void)
 		named_test(test_wrecked_ring_is_not_adopted),
 		named_test(test_unfinished_object_is_replaced),
 		named_test(test_object_that_others_can_open_is_refused),
+		named_test(test_segment_in_use_is_refused),
 		named_test(test_no_memory),
 		bus_test(test_slot_is_cleared),
 		bus_test(test_stuck_holder),
