@@ -19,6 +19,8 @@ import websockets
 LURKBOT = os.environ.get("LURKBOT", str(pathlib.Path(__file__).parents[2] / "build" / "lurkbot"))
 SLOW = float(os.environ.get("LURKBOT_TEST_SLOW", "1"))  # sanitizer builds need more patience
 PATIENCE = 20.0 * SLOW
+# So that two gateways have room in the 64 MB of /dev/shm that a container is given.
+RING_BYTES = 8 * 1024 * 1024
 
 
 def wait_for(condition, what, patience=PATIENCE):
@@ -55,7 +57,7 @@ class Gateway:
 
     def __init__(self, home, **settings):
         self.home = str(home)
-        self.settings = {"port": 0, "workers": 2, **settings}
+        self.settings = {"port": 0, "workers": 2, "ring_bytes": RING_BYTES, **settings}
         self.process = None
         self.lines = []
         self._more = threading.Condition()

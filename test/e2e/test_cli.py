@@ -14,9 +14,10 @@ import threading
 import pytest
 import websockets
 
-from gateway import LURKBOT, PATIENCE, Gateway, processes_of, wait_for
+from gateway import LURKBOT, PATIENCE, RING_BYTES, Gateway, processes_of, wait_for
 
 OK, FAILED, USAGE, UNREACHABLE, UNAUTHORIZED = range(5)
+SMALL = ["--port", "0", "--workers", "1", "--ring-bytes", str(RING_BYTES)]
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def run(gateway, line, status=OK, **options):
 
 
 def start_daemon(home, *flags):
-    done = home.cli("gateway", "start", "--daemon", "--port", "0", "--workers", "1", *flags)
+    done = home.cli("gateway", "start", "--daemon", *SMALL, *flags)
     found = re.fullmatch(r"Gateway started \(pid (\d+)\), (ws://127\.0\.0\.1:\d+)\n", done.stdout)
     assert found, done.stdout
     return int(found[1]), found[2]
@@ -181,7 +182,7 @@ def test_life_of_a_daemon(home):
 def test_daemon_holds_no_descriptor_of_its_caller(home):
     """Were one end of these pipes still open in the daemon, reading to the end would hang."""
     reader, writer = os.pipe()
-    done = subprocess.run([LURKBOT, "gateway", "start", "-d", "--port", "0", "--workers", "1"],
+    done = subprocess.run([LURKBOT, "gateway", "start", "-d", *SMALL],
                           env=home.environment(), capture_output=True, pass_fds=[writer],
                           timeout=PATIENCE)
     os.close(writer)
@@ -213,9 +214,9 @@ def test_bad_configuration_starts_nothing_and_stops_nothing(home):
 
 
 def test_restart(home):
-    done = run(home, "restart --port 0 --workers 1")
+    done = run(home, " ".join(["restart", *SMALL]))
     first = int(re.fullmatch(r"Gateway started \(pid (\d+)\), .*\n", done.stdout)[1])
-    done = run(home, "restart --port 0 --workers 2")
+    done = run(home, " ".join(["restart", *SMALL, "--workers", "2"]))
     found = re.fullmatch(r"Gateway stopped \(pid (\d+)\)\nGateway started \(pid (\d+)\), .*\n",
                          done.stdout)
     assert int(found[1]) == first != int(found[2])
