@@ -172,7 +172,7 @@ def test_a_clean_stop_begins_a_new_epoch(start):
     assert gateway.status()["ring"]["epoch"] != epoch
 
 
-def test_stopped_lock_holder_or_worker_is_replaced(start):
+def test_stopped_worker_is_replaced(start):
     """A worker that stands still is killed by the supervisor, and its clients can come back."""
     gateway = start(workers=2)
     before = gateway.workers()
