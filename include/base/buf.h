@@ -56,6 +56,9 @@ void buf_reset(struct buf *);
  */
 void buf_trim(struct buf *, size_t limit_bytes);
 
+/* Empties the buffer as buf_reset does, and keeps at most `limit_bytes` of its memory. */
+void buf_rest(struct buf *, size_t limit_bytes);
+
 /* Frees the memory; the buffer is as if zero-initialised and may be used again. */
 void buf_fini(struct buf *);
 

@@ -83,6 +83,17 @@ span_skip(struct span a, size_t n)
 	return (struct span){ n == 0 ? a.p : a.p + n, a.n - n };
 }
 
+/* What is left of a without the spaces and tabs at both ends (OWS of RFC 9110 section 5.6.3). */
+static inline struct span
+span_trim(struct span a)
+{
+	while (a.n > 0 && (a.p[0] == ' ' || a.p[0] == '\t'))
+		a = span_skip(a, 1);
+	while (a.n > 0 && (a.p[a.n - 1] == ' ' || a.p[a.n - 1] == '\t'))
+		a.n--;
+	return a;
+}
+
 /*
  * Whether both hold the same bytes, when the letters A to Z count as a to z and all other bytes as
  * themselves, in any locale.

@@ -133,6 +133,13 @@ buf_trim(struct buf *b, size_t limit_bytes)
 }
 
 void
+buf_rest(struct buf *b, size_t limit_bytes)
+{
+	buf_reset(b);
+	buf_trim(b, limit_bytes);
+}
+
+void
 buf_fini(struct buf *b)
 {
 	mem_free(b->data);

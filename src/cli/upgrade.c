@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdio.h>
-#include <strings.h>
 
 #include "base/parse.h"
 #include "base/random.h"
@@ -58,41 +57,25 @@ upgrade_write(
 	return buf_status(out);
 }
 
-static bool
-is_named(struct span name, const char *wanted)
-{
-	return name.n == strlen(wanted) && strncasecmp(name.p, wanted, name.n) == 0;
-}
-
-static struct span
-trim(struct span s)
-{
-	while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
-		s = span_skip(s, 1);
-	while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-		s.n--;
-	return s;
-}
-
 static void
 read_field(const struct upgrade *upgrade, struct span name, struct span value, struct fields *f)
 {
 	char accept[HANDSHAKE_ACCEPT_LEN + 1];
 	uint64_t length;
 
-	if (is_named(name, "Upgrade")) {
+	if (span_is_equal_nocase(name, SPAN("Upgrade"))) {
 		f->upgrades |= http_header_has_token(value, "websocket");
-	} else if (is_named(name, "Connection")) {
+	} else if (span_is_equal_nocase(name, SPAN("Connection"))) {
 		f->connects |= http_header_has_token(value, "upgrade");
-	} else if (is_named(name, "Sec-WebSocket-Accept")) {
+	} else if (span_is_equal_nocase(name, SPAN("Sec-WebSocket-Accept"))) {
 		f->accepts = handshake_accept_key(span_cstr(upgrade->key), accept) == 0 &&
 			     span_is(value, accept);
-	} else if (is_named(name, "Sec-WebSocket-Extensions")) {
+	} else if (span_is_equal_nocase(name, SPAN("Sec-WebSocket-Extensions"))) {
 		f->has_extensions = true;
-	} else if (is_named(name, "Sec-WebSocket-Protocol")) {
+	} else if (span_is_equal_nocase(name, SPAN("Sec-WebSocket-Protocol"))) {
 		f->has_subprotocol = true;
 		f->subprotocol_is_ours = span_is(value, SUBPROTOCOL);
-	} else if (is_named(name, "Content-Length")) {
+	} else if (span_is_equal_nocase(name, SPAN("Content-Length"))) {
 		if (parse_u64(value, UPGRADE_HEAD_MAX, &length) == 0)
 			f->content_length = length;
 	}
@@ -121,7 +104,7 @@ read_fields(const struct upgrade *upgrade, struct span head, struct fields *ret)
 
 		if (n > 0)
 			read_field(
-			    upgrade, span_make(line.p, n), trim(span_skip(line, n + 1)), ret);
+			    upgrade, span_make(line.p, n), span_trim(span_skip(line, n + 1)), ret);
 	}
 }
 
@@ -135,7 +118,7 @@ read_status(struct span line, char ret_text[UPGRADE_TEXT_MAX])
 	if (!span_has_prefix(line, SPAN("HTTP/1.")) || line.n < STATUS_LINE_MIN ||
 	    line.p[8] != ' ' || parse_u64(span_make(line.p + 9, 3), 999, &status) != 0)
 		return 0;
-	line = trim(span_skip(line, STATUS_LINE_MIN));
+	line = span_trim(span_skip(line, STATUS_LINE_MIN));
 	for (size_t i = 0; i < line.n && n + 1 < UPGRADE_TEXT_MAX; i++) {
 		if (line.p[i] >= 0x20 && line.p[i] < 0x7f)
 			ret_text[n++] = line.p[i];

@@ -39,27 +39,17 @@ set_integer_text(struct draft *d, const struct setting *s, struct span text, con
 		draft_refuse_text(d, s, text, place);
 }
 
-static struct span
-trim(struct span s)
-{
-	while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
-		s = span_skip(s, 1);
-	while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-		s.n--;
-	return s;
-}
-
 static void
 set_list_text(struct draft *d, const struct setting *s, struct span text, const char *place)
 {
-	bool is_more = trim(text).n > 0;
+	bool is_more = span_trim(text).n > 0;
 
 	draft_begin_list(d, s, place);
 	for (size_t index = 0; is_more; index++) {
 		const char *comma = memchr(text.p, ',', text.n);
 		size_t n = comma != NULL ? (size_t)(comma - text.p) : text.n;
 
-		draft_add_item(d, s, trim(span_make(text.p, n)), index, place);
+		draft_add_item(d, s, span_trim(span_make(text.p, n)), index, place);
 		is_more = comma != NULL;
 		text = span_skip(text, n + is_more);
 	}

@@ -242,14 +242,6 @@ count_batch(struct gateway *g)
 	}
 }
 
-/* A burst or one large event must not be paid for ever; a batch that follows at once still has its room. */
-static void
-trim(struct buf *buf)
-{
-	buf_reset(buf);
-	buf_trim(buf, KEPT_BYTES);
-}
-
 bool
 fanout_pump(struct gateway *g)
 {
@@ -257,9 +249,10 @@ fanout_pump(struct gateway *g)
 	struct list *at, *tmp;
 
 	if (!take_batch(g)) {
-		trim(&f->frames);
-		trim(&f->labels);
-		trim(&f->run);
+		/* A burst must not be paid for ever; a batch that follows at once has its room. */
+		buf_rest(&f->frames, KEPT_BYTES);
+		buf_rest(&f->labels, KEPT_BYTES);
+		buf_rest(&f->run, KEPT_BYTES);
 		return false;
 	}
 	LIST_FOREACH_SAFE (at, tmp, audiences_list(g->audiences))

@@ -66,13 +66,6 @@ deliver(struct gateway *g)
 	return true;
 }
 
-static void
-trim(struct buf *buf)
-{
-	buf_reset(buf);
-	buf_trim(buf, KEPT_BYTES);
-}
-
 bool
 turn_end(struct gateway *g)
 {
@@ -86,8 +79,8 @@ turn_end(struct gateway *g)
 	more = deliver(g);
 	connections_flush(g);
 	connections_bury(g);
-	trim(&g->text);
-	trim(&g->reply);
+	buf_rest(&g->text, KEPT_BYTES);
+	buf_rest(&g->reply, KEPT_BYTES);
 	/* Connections that ended have published too, and so have those that a flush let go on. */
 	publisher_wake(g);
 	if (more || !list_is_empty(&g->dirty) || peers_has_settled(g))

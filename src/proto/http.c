@@ -168,17 +168,6 @@ is_space(char byte)
 	return byte == ' ' || byte == '\t';
 }
 
-/* Without the spaces and tabs at both ends (OWS of RFC 9110 section 5.6.3). */
-static struct span
-trim(struct span text)
-{
-	while (text.n > 0 && is_space(text.p[0]))
-		text = span_skip(text, 1);
-	while (text.n > 0 && is_space(text.p[text.n - 1]))
-		text.n--;
-	return text;
-}
-
 /* name ":" OWS value OWS CRLF (RFC 9112 section 5), the cursor standing at its first byte. */
 static enum http_verdict
 read_header(struct cursor *c, struct http_head *head)
@@ -200,7 +189,7 @@ read_header(struct cursor *c, struct http_head *head)
 	if (header.name.n == 0 || c->data[c->at] != ':')
 		return bad(c, 400, "A field line must be NAME: VALUE.");
 	c->at++;
-	header.value = trim(take_class(c, IN_VALUE));
+	header.value = span_trim(take_class(c, IN_VALUE));
 	verdict = read_line_end(c);
 	if (verdict == HTTP_HEAD)
 		head->headers[head->header_count++] = header;
@@ -366,7 +355,7 @@ http_list_next(struct span *list, struct span *ret_element)
 	while (list->n > 0) {
 		const char *comma = memchr(list->p, ',', list->n);
 		size_t n = comma != NULL ? (size_t)(comma - list->p) : list->n;
-		struct span element = trim(span_make(list->p, n));
+		struct span element = span_trim(span_make(list->p, n));
 
 		*list = span_skip(*list, comma != NULL ? n + 1 : n);
 		if (element.n > 0) {

@@ -166,6 +166,16 @@ test_spans(void **state)
 	assert_span(span_skip(SPAN("abc"), 1), "bc");
 }
 
+static void
+test_spans_are_trimmed(void **state)
+{
+	(void)state;
+	assert_span(span_trim(SPAN(" \t a b\t ")), "a b");
+	assert_span(span_trim(SPAN("a\r")), "a\r");
+	assert_int_equal(span_trim(SPAN("\t \t")).n, 0);
+	assert_int_equal(span_trim(span_make(NULL, 0)).n, 0);
+}
+
 int
 main(void)
 {
@@ -177,6 +187,7 @@ main(void)
 		cmocka_unit_test(test_digits_around_every_power),
 		cmocka_unit_test(test_digits_keep_to_their_width),
 		cmocka_unit_test(test_spans),
+		cmocka_unit_test(test_spans_are_trimmed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
