@@ -135,6 +135,34 @@ $(foreach layer,$(LAYERS),$(eval $(call unit_rule,$(layer))))
 .PHONY: unit
 unit: $(UNIT_TESTS)
 
+# --- crash points -----------------------------------------------------------------------------
+# test/failpoint kills a process behind each store that others can see, in a build that has such
+# points; what it finds out is the table in lurkbot-internals(7).
+
+WALK_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard test/failpoint/*.c))
+
+$(BUILD)/walk: $(WALK_OBJECTS) $(call archives,bus base)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^
+
+.PHONY: walk-objects
+walk-objects: $(WALK_OBJECTS)
+
+.PHONY: walk-program
+walk-program:
+	@$(MAKE) --no-print-directory BUILD=build/failpoint CPPFLAGS=-DLURKBOT_FAILPOINTS \
+		build/failpoint/walk
+
+.PHONY: check-failpoints
+check-failpoints: walk-program ## kill a process at each crash point of the bus
+	$(begin)
+	$(measure) check-failpoints test/failpoint/check build/failpoint/walk
+	$(end)
+
+.PHONY: crash-table
+crash-table: walk-program ## write the table of crash points into its man page anew
+	@test/failpoint/check --write build/failpoint/walk
+
 # --- benchmark --------------------------------------------------------------------------------
 
 BENCH_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard test/bench/*.c))
@@ -196,7 +224,7 @@ run: all ## build, and start the gateway in the foreground
 
 .PHONY: check
 check: ## build, and run all tests
-	$(call take_parts,check-measures check-unit check-e2e)
+	$(call take_parts,check-measures check-unit check-failpoints check-e2e)
 
 .PHONY: check-measures
 check-measures: ## layers, circles, lengths, completeness of the manual
@@ -256,7 +284,7 @@ lint: ## format, warnings of two compilers, static checks, measures
 C_FILES = $(shell git ls-files 'src/*.c' 'include/*.h' 'test/*.[ch]')
 SCRIPTS = $(shell git grep -lE '^\#!.*sh$$' -- .ci contrib test)
 strict_build = $(MAKE) --no-print-directory BUILD=build/lint-$(1) CC=$(1) \
-	CONFIGURE_FLAGS=--enable-werror all unit bench-program fuzz-objects
+	CONFIGURE_FLAGS=--enable-werror all unit bench-program fuzz-objects walk-objects
 
 .PHONY: lint-code
 lint-code: $(BUILD)/config.mk

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/failpoint.h"
 #include "base/random.h"
 #include "bus/directory_view.h"
 #include "bus/layout.h"
@@ -69,6 +70,7 @@ add_to_count(struct directory *directory, unsigned slot, uint32_t n)
 
 	atomic_store_explicit(
 	    count, atomic_load_explicit(count, memory_order_relaxed) + n, memory_order_relaxed);
+	failpoint("count");
 }
 
 static bool
@@ -114,6 +116,7 @@ claim(struct directory *directory, unsigned slot, uint32_t index, uint32_t *ret_
 	if (!atomic_compare_exchange_strong_explicit(
 		entry, &word, mine, memory_order_acq_rel, memory_order_relaxed))
 		return false;
+	failpoint("entry claimed");
 	*ret_conn_id = directory_view_name(directory, generation, index);
 	return true;
 }
@@ -144,6 +147,7 @@ directory_release(struct directory *directory, uint32_t conn_id)
 		return;
 	/* Not a store of `word`: a close may be asked for in this instant. */
 	atomic_fetch_and_explicit(entry, DIRECTORY_GENERATION_MASK, memory_order_acq_rel);
+	failpoint("entry freed");
 	add_to_count(directory, directory_view_slot(word), UINT32_MAX);
 }
 
@@ -159,13 +163,19 @@ directory_clear_slot(struct directory *directory, unsigned slot)
 	for (uint32_t i = 0; i < directory->parts.capacity; i++) {
 		_Atomic uint64_t *entry = &directory->parts.entries[i];
 
-		if ((atomic_load_explicit(entry, memory_order_relaxed) & DIRECTORY_SLOT_MASK) ==
+		if ((atomic_load_explicit(entry, memory_order_relaxed) & DIRECTORY_SLOT_MASK) !=
 		    owner)
-			atomic_fetch_and_explicit(
-			    entry, DIRECTORY_GENERATION_MASK, memory_order_acq_rel);
+			continue;
+		atomic_fetch_and_explicit(entry, DIRECTORY_GENERATION_MASK, memory_order_acq_rel);
+		failpoint("entry freed");
 	}
+	/* It may have died between asking for a close and telling the owner: all look again. */
+	for (unsigned i = 0; i < directory->parts.slot_count; i++)
+		atomic_fetch_add_explicit(
+		    &directory->parts.slots[i].closes_asked, 1, memory_order_release);
 	line = &directory->parts.slots[slot];
 	atomic_store_explicit(&line->count, 0, memory_order_relaxed);
+	failpoint("count = 0");
 	directory_close_requests(directory, slot);
 }
 

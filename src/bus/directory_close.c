@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/failpoint.h"
 #include "bus/directory.h"
 #include "bus/directory_view.h"
 #include "bus/layout.h"
@@ -56,13 +57,18 @@ write_reason(struct directory *directory, uint32_t conn_id, struct span text)
 			continue;
 		memcpy(reason->text, text.p, n);
 		reason->text[n] = 0;
+		failpoint("text of the reason");
 		atomic_store_explicit(&reason->conn_id, conn_id, memory_order_relaxed);
+		failpoint("conn_id of the reason");
 		return i + 1;
 	}
 	return DIRECTORY_NO_REASON;
 }
 
-/* Sets the close field of a live entry; the first to do so has asked. Returns 0 or -ENOENT. */
+/*
+ * Sets the close field of a live entry, where nobody did yet. The owner is told in any case: who set
+ * the field before may have died before it told. Returns 0 or -ENOENT.
+ */
 static int
 set_close(struct directory *directory, uint32_t conn_id, uint64_t close, unsigned *ret_slot)
 {
@@ -75,13 +81,15 @@ set_close(struct directory *directory, uint32_t conn_id, uint64_t close, unsigne
 			return -ENOENT;
 		*ret_slot = directory_view_slot(word);
 		if (directory_view_close(word) != 0)
-			return 0;
+			break;
 		/* Release: the owner that sees the field sees the reason. */
 	} while (!atomic_compare_exchange_weak_explicit(entry, &word,
 	    word | close << DIRECTORY_CLOSE_SHIFT, memory_order_acq_rel, memory_order_relaxed));
+	failpoint("close field");
 	/* Release: the owner that sees the count sees the field. */
 	atomic_fetch_add_explicit(
 	    &directory->parts.slots[*ret_slot].closes_asked, 1, memory_order_release);
+	failpoint("closes_asked");
 	return 0;
 }
 
@@ -116,6 +124,7 @@ directory_close_requests(struct directory *directory, unsigned slot)
 	line = &directory->parts.slots[slot];
 	asked = atomic_load_explicit(&line->closes_asked, memory_order_acquire);
 	atomic_store_explicit(&line->closes_seen, asked, memory_order_relaxed);
+	failpoint("closes_seen");
 	return asked;
 }
 
@@ -135,6 +144,7 @@ directory_take_close(
 	ret_reason[DIRECTORY_REASON_MAX] = 0;
 	/* Release: the reason's place is free from here on, and has been read. */
 	atomic_fetch_and_explicit(entry, ~DIRECTORY_CLOSE_MASK, memory_order_acq_rel);
+	failpoint("close field cleared");
 	return true;
 }
 

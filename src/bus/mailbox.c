@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/failpoint.h"
 #include "bus/checksum.h"
 #include "bus/layout.h"
 
@@ -25,6 +26,9 @@ enum {
 	SALT_HEADER = 5,
 	SALT_BODY = 6,
 };
+
+/* Beyond this nothing counts up, and no position runs over. */
+#define POS_MAX (UINT64_C(1) << 62)
 
 static_assert(MAILBOX_OVERHEAD >= sizeof(struct mail_header) + ALIGN - 1, "header and filling");
 static_assert(sizeof(struct mail_header) % ALIGN == 0, "positions stay multiples");
@@ -43,13 +47,22 @@ size_of_mail(size_t body_len)
 	return (sizeof(struct mail_header) + body_len + ALIGN - 1) & ~(uint64_t)(ALIGN - 1);
 }
 
+/* Whether these are positions that readers and writers of ours can have left. */
+static bool
+positions_are_sane(const struct mailbox *mailbox, uint64_t taken, uint64_t written)
+{
+	return taken <= written && written - taken <= mailbox->bytes && written <= POS_MAX &&
+	       taken % ALIGN == 0 && written % ALIGN == 0;
+}
+
+/* Never 0 for nothing but zeros: memory that was given back is no mail. */
 static uint64_t
 check_of(const struct mail_header *header, const char *body)
 {
 	struct mail_header copy = *header;
 
 	copy.check = 0;
-	return checksum_bytes(&copy, sizeof(copy), SALT_HEADER) +
+	return 1 + checksum_bytes(&copy, sizeof(copy), SALT_HEADER) +
 	       checksum_bytes(body, header->body_len, SALT_BODY);
 }
 
@@ -63,7 +76,9 @@ put(const struct mailbox *mailbox, uint64_t pos, const void *from, size_t len)
 	if (len == 0)
 		return;
 	memcpy(mailbox->data + offset, from, first);
+	failpoint("bytes of the mail");
 	memcpy(mailbox->data, (const char *)from + first, len - first);
+	failpoint("bytes beyond the end");
 }
 
 /* The same out of the data. */
@@ -136,21 +151,23 @@ mailbox_mend(struct mailbox *mailbox)
 }
 
 /*
- * Drops all that waits, and puts positions right that somebody wrote over. Without the lock (its
- * holder stands still) only the reader's side is moved, which no writer minds.
+ * Drops all that waits; positions begin anew, whatever somebody wrote over them. Without the lock
+ * (its holder stands still) only the reader's side is moved, which no writer minds.
  */
 static void
 drop_all(struct mailbox *mailbox)
 {
 	struct mailbox_shared *shared = mailbox->shared;
 	int r = shlock_take(&shared->lock, NULL);
-	uint64_t written = atomic_load_explicit(&shared->written, memory_order_acquire);
+	uint64_t written = 0;
 
-	if (r == 0 && written % ALIGN != 0) {
-		written -= written % ALIGN;
+	if (r == 0)
 		atomic_store_explicit(&shared->written, written, memory_order_relaxed);
-	}
+	else
+		written = atomic_load_explicit(&shared->written, memory_order_acquire);
+	failpoint("written = 0");
 	atomic_store_explicit(&shared->taken, written, memory_order_release);
+	failpoint("taken = written");
 	if (r == 0)
 		shlock_give(&shared->lock);
 }
@@ -160,6 +177,7 @@ mailbox_clear(struct mailbox *mailbox)
 {
 	drop_all(mailbox);
 	atomic_store_explicit(&mailbox->shared->reserved, 0, memory_order_relaxed);
+	failpoint("reserved = 0");
 }
 
 /* --- sending ------------------------------------------------------------------------------ */
@@ -178,7 +196,7 @@ find_room(const struct mailbox *mailbox, uint64_t size, uint64_t kept, uint64_t 
 	uint64_t taken = atomic_load_explicit(&shared->taken, memory_order_acquire);
 	uint64_t used = written - taken;
 
-	if (written % ALIGN != 0 || used > mailbox->bytes)
+	if (!positions_are_sane(mailbox, taken, written))
 		return -ENOTRECOVERABLE;
 	if (kept > mailbox->bytes || used + size > mailbox->bytes - kept)
 		return -ENOBUFS;
@@ -205,6 +223,7 @@ send_locked(struct mailbox *mailbox, const struct mail_header *header, const str
 	put(mailbox, written + sizeof(*header), mail->body.p, mail->body.n);
 	/* Release: the reader that sees the position sees the mail before it. */
 	atomic_store_explicit(&shared->written, written + size, memory_order_release);
+	failpoint("written");
 	return 0;
 }
 
@@ -243,8 +262,7 @@ copy_mail(const struct mailbox *mailbox, uint64_t taken, uint64_t waiting, struc
 {
 	struct mail_header header;
 
-	if (waiting > mailbox->bytes || waiting % ALIGN != 0 || taken % ALIGN != 0 ||
-	    waiting < sizeof(header))
+	if (!positions_are_sane(mailbox, taken, taken + waiting) || waiting < sizeof(header))
 		return MAILBOX_DAMAGED;
 	get(mailbox, taken, &header, sizeof(header));
 	if (header.body_len > mailbox_body_max(mailbox) || size_of_mail(header.body_len) > waiting)
@@ -269,7 +287,8 @@ mailbox_receive(struct mailbox *mailbox, struct buf *into, struct mail *ret)
 	enum mailbox_verdict verdict;
 
 	buf_reset(into);
-	if (written == taken)
+	/* One that holds nothing can be damaged, too: nobody could ever write to it again. */
+	if (written == taken && positions_are_sane(mailbox, taken, written))
 		return MAILBOX_EMPTY;
 	verdict = copy_mail(mailbox, taken, written - taken, into, &header);
 	if (verdict == MAILBOX_DAMAGED)
@@ -287,6 +306,7 @@ mailbox_receive(struct mailbox *mailbox, struct buf *into, struct mail *ret)
 	/* Release: writers that see the position may overwrite what was copied before it. */
 	atomic_store_explicit(
 	    &shared->taken, taken + size_of_mail(header.body_len), memory_order_release);
+	failpoint("taken");
 	return MAILBOX_MAIL;
 }
 
@@ -307,6 +327,7 @@ reserve_locked(struct mailbox *own, uint64_t size)
 	if (r < 0)
 		return r;
 	atomic_store_explicit(&shared->reserved, reserved + size, memory_order_relaxed);
+	failpoint("reserved");
 	return 0;
 }
 
@@ -334,6 +355,7 @@ mailbox_unreserve(struct mailbox *own, size_t bytes)
 	/* Without the lock: only the reader writes here, and less is always allowed. */
 	atomic_store_explicit(&shared->reserved, reserved - min_u64(reserved, size_of_mail(bytes)),
 	    memory_order_relaxed);
+	failpoint("reserved");
 }
 
 /* --- questions ---------------------------------------------------------------------------- */

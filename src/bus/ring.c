@@ -89,8 +89,8 @@ epoch_is_sane(const char *epoch)
 }
 
 /*
- * Whether the event `seq` is whole and ends where, and not after, its successor begins; the
- * successor's position and time are then replaced by its own.
+ * Whether the event `seq` ends where, and not after, its successor begins, and is whole unless its
+ * bytes may have been overwritten; the successor's position and time are then replaced by its own.
  */
 static bool
 event_verifies(const struct ring *ring, const struct ring_entry *entry, struct ring_tail *next)
@@ -102,10 +102,14 @@ event_verifies(const struct ring *ring, const struct ring_entry *entry, struct r
 		return false;
 	next->pos = entry->pos;
 	next->at_ms = entry->at_ms;
-	return ring_entry_matches(entry, data, data + labels_len);
+	return ring_view_is_overwritten(ring, entry->pos) ||
+	       ring_entry_matches(entry, data, data + labels_len);
 }
 
-/* Walks back from the last event as far as readers could. */
+/*
+ * Walks back from the last event as far as the index goes: also over entries without their bytes,
+ * since ring_oldest believes that all positions rise with seq.
+ */
 static bool
 history_verifies(const struct ring *ring, uint64_t head)
 {
@@ -116,11 +120,8 @@ history_verifies(const struct ring *ring, uint64_t head)
 		return false;
 	for (uint64_t seq = head; !ring_view_is_too_old(ring, seq, head); seq--) {
 		ring_entry_load(ring_view_index(ring, seq), &entry);
-		if (!ring_entry_is_sane(&entry, seq, ring->parts.bytes))
-			return false;
-		if (ring_view_is_overwritten(ring, entry.pos))
-			return true;
-		if (!event_verifies(ring, &entry, &next))
+		if (!ring_entry_is_sane(&entry, seq, ring->parts.bytes) ||
+		    !event_verifies(ring, &entry, &next))
 			return false;
 	}
 	return true;

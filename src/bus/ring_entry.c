@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "base/failpoint.h"
 #include "bus/checksum.h"
 #include "bus/layout.h"
 
@@ -22,8 +23,13 @@ enum {
 static_assert(offsetof(struct ring_entry, check) == offsetof(struct ring_index, check),
     "the same order as in shared memory");
 
-#define LOAD(word)	   atomic_load_explicit(word, memory_order_relaxed)
-#define STORE(word, value) atomic_store_explicit(word, value, memory_order_relaxed)
+#define LOAD(word) atomic_load_explicit(word, memory_order_relaxed)
+
+#define STORE(word, value)                                                \
+	do {                                                              \
+		atomic_store_explicit(word, value, memory_order_relaxed); \
+		failpoint(#value);                                        \
+	} while (0)
 
 void
 ring_entry_load(const struct ring_index *index, struct ring_entry *ret)

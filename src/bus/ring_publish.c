@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/digits.h"
+#include "base/failpoint.h"
 #include "bus/ring.h"
 #include "bus/ring_entry.h"
 #include "bus/ring_view.h"
@@ -68,6 +69,7 @@ set_digits(char *frame, size_t len, const struct ring_digits *place, uint64_t va
 	uint64_t before = ring_entry_sum_place(span, place->offset, place->width);
 
 	put(frame + place->offset, place->width, value);
+	failpoint("digits");
 	return ring_entry_sum_place(span, place->offset, place->width) - before;
 }
 
@@ -76,6 +78,7 @@ append(char *to, struct span span)
 {
 	if (span.n != 0)
 		memcpy(to, span.p, span.n);
+	failpoint("bytes of the record");
 	return to + span.n;
 }
 
@@ -109,9 +112,11 @@ commit(struct ring *ring, const struct ring_draft *draft, struct ring_entry *ent
 	/* Never lowered: a publisher that died may have overwritten up to there. */
 	if (ring_view_intent(ring) < end)
 		atomic_store_explicit(&shared->intent, end, memory_order_relaxed);
+	failpoint("intent");
 
 	/* Release: who sees the 0 also sees the head by which seq - N is too old to be read. */
 	atomic_store_explicit(&index->seq, 0, memory_order_release);
+	failpoint("entry's seq = 0");
 
 	/*
 	 * Pairs with the acquire fence in recheck(): a reader that copied one byte or field of
@@ -124,7 +129,9 @@ commit(struct ring *ring, const struct ring_draft *draft, struct ring_entry *ent
 
 	/* Release: who sees the seq sees the fields; who sees the head sees record and entry. */
 	atomic_store_explicit(&index->seq, entry->seq, memory_order_release);
+	failpoint("entry's seq");
 	atomic_store_explicit(&shared->head, entry->seq, memory_order_release);
+	failpoint("head");
 }
 
 /* What is done with the lock held: `entry` gets its seq, place and time, and is committed. */

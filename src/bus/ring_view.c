@@ -33,6 +33,9 @@ ring_view_tail(const struct ring *ring, uint64_t head, struct ring_tail *ret)
 		tail.pos = last.pos + ring_entry_len(&last);
 		tail.at_ms = last.at_ms;
 	}
+	/* What begins beyond, no reader would believe. */
+	if (tail.pos > RING_POS_MAX)
+		return -ENOTRECOVERABLE;
 	/* A publisher that died may have raised it for one record more. */
 	if (intent < tail.pos || intent - tail.pos > ring_view_record_max(ring))
 		return -ENOTRECOVERABLE;

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 
 enum {
 	NS_PER_MS = 1000000,
@@ -70,7 +71,9 @@ recover(struct shlock *lock)
 		pthread_mutex_unlock(&lock->mutex);
 		return -ENOTRECOVERABLE;
 	}
+	failpoint("mutex consistent");
 	atomic_fetch_add_explicit(&lock->recoveries, 1, memory_order_relaxed);
+	failpoint("recoveries");
 	return 0;
 }
 
@@ -113,11 +116,13 @@ shlock_take(struct shlock *lock, uint64_t *ret_now_ns)
 	error = pthread_mutex_trylock(&lock->mutex);
 	if (error == EBUSY)
 		error = wait_for(lock);
+	failpoint("mutex");
 	r = outcome(lock, error);
 	if (r < 0)
 		return r;
 	now_ns = clock_mono_ns();
 	atomic_store_explicit(&lock->since_ns, now_ns, memory_order_relaxed);
+	failpoint("since_ns");
 	if (ret_now_ns != NULL)
 		*ret_now_ns = now_ns;
 	return 0;
@@ -127,6 +132,7 @@ void
 shlock_give(struct shlock *lock)
 {
 	pthread_mutex_unlock(&lock->mutex);
+	failpoint("mutex given back");
 }
 
 void

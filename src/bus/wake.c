@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/failpoint.h"
 #include "bus/layout.h"
 
 enum {
@@ -40,6 +41,7 @@ write_fd(int fd)
 	ssize_t n = write(fd, &one, sizeof(one));
 
 	(void)n;
+	failpoint("eventfd");
 }
 
 int
@@ -98,6 +100,7 @@ wake_arm(struct wake *wake, unsigned slot)
 		return;
 	atomic_fetch_or_explicit(
 	    &wake->shared->bits[slot / BITS], bit_of(slot), memory_order_seq_cst);
+	failpoint("bit set");
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
@@ -108,12 +111,14 @@ wake_disarm(struct wake *wake, unsigned slot)
 		return;
 	atomic_fetch_and_explicit(
 	    &wake->shared->bits[slot / BITS], ~bit_of(slot), memory_order_relaxed);
+	failpoint("bit cleared");
 }
 
 void
 wake_call(struct wake *wake, unsigned slot)
 {
 	_Atomic uint64_t *word;
+	bool is_taken;
 
 	if (slot >= wake->slots)
 		return;
@@ -122,7 +127,10 @@ wake_call(struct wake *wake, unsigned slot)
 	if (!(atomic_load_explicit(word, memory_order_relaxed) & bit_of(slot)))
 		return;
 	/* Of several that saw the bit one takes it away, and pays for the system call. */
-	if (atomic_fetch_and_explicit(word, ~bit_of(slot), memory_order_acq_rel) & bit_of(slot))
+	is_taken = (atomic_fetch_and_explicit(word, ~bit_of(slot), memory_order_acq_rel) &
+		       bit_of(slot)) != 0;
+	failpoint("bit taken");
+	if (is_taken)
 		write_fd(wake->fds[slot]);
 }
 
@@ -145,10 +153,13 @@ wake_call_all(struct wake *wake)
 	atomic_thread_fence(memory_order_seq_cst);
 	for (unsigned i = 0; i < wake->words; i++) {
 		_Atomic uint64_t *word = &wake->shared->bits[i];
+		uint64_t taken;
 
 		if (atomic_load_explicit(word, memory_order_relaxed) == 0)
 			continue;
-		write_taken(wake, i, atomic_exchange_explicit(word, 0, memory_order_acq_rel));
+		taken = atomic_exchange_explicit(word, 0, memory_order_acq_rel);
+		failpoint("bits taken");
+		write_taken(wake, i, taken);
 	}
 }
 

@@ -169,7 +169,8 @@ test_close_is_asked_and_taken(void **state)
 	assert_int_equal(slot, 1);
 	assert_true(directory_has_requests(bus->directory, 1));
 	assert_int_equal(directory_request_close(bus->directory, id, SPAN("again"), &slot), 0);
-	assert_true(directory_close_requests(bus->directory, 1) == before + 1);
+	/* Told again: who asked first may have died before it told. */
+	assert_true(directory_close_requests(bus->directory, 1) == before + 2);
 	assert_false(directory_has_requests(bus->directory, 1));
 	assert_true(directory_take_close(bus->directory, id, reason));
 	assert_string_equal(reason, "go home");
