@@ -163,6 +163,29 @@ check-failpoints: walk-program ## kill a process at each crash point of the bus
 crash-table: walk-program ## write the table of crash points into its man page anew
 	@test/failpoint/check --write build/failpoint/walk
 
+# --- torture ----------------------------------------------------------------------------------
+# test/torture kills and stops processes on a tiny segment; KILLS is how many.
+
+TORTURE_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard test/torture/*.c))
+KILLS ?= 1000
+
+$(BUILD)/torture: $(TORTURE_OBJECTS) $(call archives,bus base)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^
+
+.PHONY: torture-program
+torture-program: $(BUILD)/torture
+
+.PHONY: check-torture
+check-torture: $(BUILD)/torture ## kill and stop 200 users of the bus
+	$(begin)
+	$(measure) check-torture $(BUILD)/torture 200
+	$(end)
+
+.PHONY: torture
+torture: $(BUILD)/torture ## kill KILLS of them, and count the time that others stood still
+	TORTURE_TIMES=1 $(BUILD)/torture $(KILLS)
+
 # --- benchmark --------------------------------------------------------------------------------
 
 BENCH_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard test/bench/*.c))
@@ -224,7 +247,7 @@ run: all ## build, and start the gateway in the foreground
 
 .PHONY: check
 check: ## build, and run all tests
-	$(call take_parts,check-measures check-unit check-failpoints check-e2e)
+	$(call take_parts,check-measures check-unit check-failpoints check-torture check-e2e)
 
 .PHONY: check-measures
 check-measures: ## layers, circles, lengths, completeness of the manual
@@ -284,7 +307,8 @@ lint: ## format, warnings of two compilers, static checks, measures
 C_FILES = $(shell git ls-files 'src/*.c' 'include/*.h' 'test/*.[ch]')
 SCRIPTS = $(shell git grep -lE '^\#!.*sh$$' -- .ci contrib test)
 strict_build = $(MAKE) --no-print-directory BUILD=build/lint-$(1) CC=$(1) \
-	CONFIGURE_FLAGS=--enable-werror all unit bench-program fuzz-objects walk-objects
+	CONFIGURE_FLAGS=--enable-werror all unit bench-program fuzz-objects walk-objects \
+	torture-program
 
 .PHONY: lint-code
 lint-code: $(BUILD)/config.mk
