@@ -46,7 +46,8 @@ struct counters {
 	alignas(64) _Atomic uint64_t connections;
 	_Atomic uint64_t websockets;
 	_Atomic uint64_t admin_subscribers; /* connections that would take admin-only events */
-	_Atomic uint64_t gauges_spare[5];
+	_Atomic uint64_t catching_up;	    /* connections that are behind */
+	_Atomic uint64_t gauges_spare[4];
 
 	/* counters: what was, ever */
 	_Atomic uint64_t accepted;
@@ -55,8 +56,8 @@ struct counters {
 	_Atomic uint64_t deliveries;	/* events handed to a connection */
 	_Atomic uint64_t bytes_in;
 	_Atomic uint64_t bytes_out;
-	_Atomic uint64_t slow_closed;	/* closed: took too little */
-	_Atomic uint64_t lapped_closed; /* closed: overtaken by the ring */
+	_Atomic uint64_t slow_closed; /* closed: took too little */
+	_Atomic uint64_t gaps;	      /* gateway.gap: told that the ring had overtaken it */
 	_Atomic uint64_t handshakes[COUNTERS_HANDSHAKES];
 	_Atomic uint64_t closes[COUNTERS_CLOSES];
 	_Atomic uint64_t http_requests[COUNTERS_HTTP];

@@ -13,22 +13,25 @@
 
 /* The settings under "gateway". Strings are never NULL. */
 struct conf_gateway {
-	char *host;		       /* a name or an address, without brackets */
-	uint16_t port;		       /* 0: the system picks a free one */
-	uint32_t workers;	       /* 0: one for each CPU */
-	uint32_t max_connections;      /* of all workers together */
-	uint64_t max_payload;	       /* bytes of one message */
-	uint64_t max_buffered_bytes;   /* of one connection */
-	uint32_t max_in_flight;	       /* unanswered requests of one connection */
-	uint32_t max_fragments;	       /* frames of one message */
-	uint32_t handshake_timeout_ms; /* from accept to hello */
-	uint32_t ping_interval_ms;     /* of silence before a ping */
-	uint32_t pong_timeout_ms;      /* of silence after it */
-	uint32_t drain_timeout_ms;     /* for what is in flight at a stop */
-	int listen_backlog;	       /* as listen(2) takes it */
-	uint64_t ring_bytes;	       /* of the event ring */
-	uint64_t mailbox_bytes;	       /* of one process's mailbox */
-	char **allowed_origins;	       /* allowed_origins_count of them; NULL when 0 */
+	char *host;			   /* a name or an address, without brackets */
+	uint16_t port;			   /* 0: the system picks a free one */
+	uint32_t workers;		   /* 0: one for each CPU */
+	uint32_t max_connections;	   /* of all workers together */
+	uint64_t max_payload;		   /* bytes of one message */
+	uint64_t max_buffered_bytes;	   /* of one connection */
+	uint32_t max_in_flight;		   /* unanswered requests of one connection */
+	uint32_t max_fragments;		   /* frames of one message */
+	uint32_t handshake_timeout_ms;	   /* from accept to hello */
+	uint32_t ping_interval_ms;	   /* of silence before a ping */
+	uint32_t pong_timeout_ms;	   /* of silence after it */
+	uint32_t drain_timeout_ms;	   /* for what is in flight at a stop */
+	uint32_t slow_consumer_timeout_ms; /* behind, before it is closed */
+	uint64_t stuck_bytes;		   /* of each worker, for frames sent in part */
+	uint32_t position_interval_ms;	   /* without an event, before gateway.position */
+	int listen_backlog;		   /* as listen(2) takes it */
+	uint64_t ring_bytes;		   /* of the event ring */
+	uint64_t mailbox_bytes;		   /* of one process's mailbox */
+	char **allowed_origins;		   /* allowed_origins_count of them; NULL when 0 */
 	size_t allowed_origins_count;
 	bool echo;	/* whether /echo is there */
 	char *log_file; /* absolute path */

@@ -4,6 +4,9 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/list.h"
 #include "base/macros.h"
 #include "proto/filter.h"
@@ -13,10 +16,13 @@ struct connection;
 struct gateway;
 
 struct audience {
-	struct list link;    /* audiences, see audiences_list */
-	struct list members; /* connection.member */
-	unsigned member_count;
+	struct list link;  /* audiences, see audiences_list */
+	struct list level; /* connection.member of those that have got all that was delivered */
+	unsigned level_count;
+	unsigned member_count; /* of these and of those that are catching up */
 	struct filter *filter; /* owned */
+	uint64_t sent_ms;      /* CLOCK_MONOTONIC when the level ones were last told a seq */
+	bool is_told;	       /* nothing was passed over since */
 };
 
 /* Creates an empty set; NULL without memory.  Freed when all connections have left. */
@@ -34,3 +40,10 @@ int audience_join_take(struct connection *connection, struct filter *filter) mus
 
 /* Takes the connection out of its audience, if it is in one. */
 void audience_leave(struct connection *connection);
+
+/*
+ * The connection, which is in an audience, falls behind the others of it, or is level with them again
+ * (and was not told how far, where `is_told` is false). gateway/catchup knows when.
+ */
+void audience_fall_behind(struct connection *connection);
+void audience_rejoin(struct connection *connection, bool is_told);

@@ -27,6 +27,7 @@ struct audience;
 struct connection;
 struct gateway;
 struct hello;
+struct stuck_frame;
 
 enum connection_state {
 	CONNECTION_OPEN,
@@ -51,6 +52,11 @@ struct connection_handler {
 	void (*on_expired)(struct connection *connection, enum deadline_kind kind);
 	/* The end has begun: forget the connection.  Nothing may be queued on it any more. */
 	void (*on_closing)(struct connection *connection);
+	/*
+	 * The kernel took all output that there was, and may take more.  NULL: of no interest.
+	 * May queue, send and close.
+	 */
+	void (*on_drained)(struct connection *connection);
 	/* Bytes arrived while the connection is closing.  True: the peer has said goodbye. */
 	bool (*on_goodbye)(struct connection *connection, char *data, size_t len);
 };
@@ -62,23 +68,26 @@ struct connection {
 	struct event event;
 	struct gateway *gateway;
 	const struct connection_handler *handler;
-	size_t head_scanned;	/* of an HTTP head that is still coming */
-	struct buf in;		/* what the handler has not taken */
-	struct buf out;		/* what the kernel has not taken */
-	uint64_t out_head_left; /* bytes of the frame at the head of out that was sent in part */
+	size_t head_scanned;	  /* of an HTTP head that is still coming */
+	struct buf in;		  /* what the handler has not taken */
+	struct buf out;		  /* what the kernel has not taken */
+	uint64_t out_head_left;	  /* bytes of the frame at the head of out that was sent in part */
+	struct stuck_frame *held; /* of which the last held_left bytes go before out; or NULL */
+	size_t held_left;
 	int fd;
 	uint32_t id;  /* connId; 0 for one that was refused for want of room */
 	short events; /* what event waits for now */
 	enum connection_state state;
-	bool framed;	       /* output is WebSocket frames, so a Close frame ends it */
-	bool local;	       /* came over run/gateway.sock */
-	bool paused;	       /* the handler wants no input for now */
-	bool blocked;	       /* past max_buffered_bytes: no input until the peer takes output */
-	bool behind;	       /* had its share of this turn; the rest of in waits for the next */
-	bool deaf;	       /* what the peer sends cannot be read any more */
-	bool settled;	       /* how its opening ended was counted */
-	bool peer_done;	       /* the peer closed, or answered our Close */
-	bool half_closed;      /* our side was shut down */
+	bool framed;	  /* output is WebSocket frames, so a Close frame ends it */
+	bool local;	  /* came over run/gateway.sock */
+	bool paused;	  /* the handler wants no input for now */
+	bool stalled;	  /* the kernel took less than it was given: it says when it takes more */
+	bool blocked;	  /* past max_buffered_bytes: no input until the peer takes output */
+	bool behind;	  /* had its share of this turn; the rest of in waits for the next */
+	bool deaf;	  /* what the peer sends cannot be read any more */
+	bool settled;	  /* how its opening ended was counted */
+	bool peer_done;	  /* the peer closed, or answered our Close */
+	bool half_closed; /* our side was shut down */
 	bool subscribed_admin; /* counted in the gauge admin_subscribers */
 	bool counted;	       /* counted in the gauge websockets */
 
@@ -89,7 +98,10 @@ struct connection {
 	/* the protocol's, from hello-ok on */
 	struct hello *hello;
 	struct audience *audience;
-	struct list member;   /* the audience's members */
+	struct list member; /* the audience's members, while level with the worker */
+	struct list lag;    /* else one of the lists of gateway/catchup */
+	uint64_t seq;	    /* and the last event that was sent to it, or is held */
+	uint64_t lag_since_ms;
 	struct list pendings; /* answers that this connection waits for */
 	uint64_t connected_at_ms;
 	unsigned pending_count;
@@ -119,6 +131,12 @@ void connection_abort(struct connection *connection, const char *reason);
 /* As connection_close for a peer that does not take its output: what waits is dropped first. */
 void connection_close_slow(struct connection *connection, const char *reason);
 
+/*
+ * As connection_close_slow, but now and without a Close frame: for one whose held frame costs too much
+ * memory to be waited for.
+ */
+void connection_drop_slow(struct connection *connection, const char *reason);
+
 /* Stops handing input to the handler, and with it reading; connection_resume takes it up again. */
 void connection_pause(struct connection *connection);
 void connection_resume(struct connection *connection);
@@ -133,10 +151,18 @@ void connection_queue(struct connection *connection, struct span bytes);
 void connection_queue_text(struct connection *connection, struct span text);
 
 /*
- * Sends a run of whole frames now, behind what is queued already.  The bytes are copied only as far as
- * the kernel does not take them.  A peer that has left max_buffered_bytes untaken is closed with 1013.
+ * Sends what is queued already and then a run of whole frames, now, by one system call.  Nothing is
+ * copied: returns how many bytes of the run the kernel took.  Where that is fewer than all, the caller
+ * has the connection hold the frame in which they end, if they end inside one.  May end the connection,
+ * then 0 is returned.
  */
-void connection_send_run(struct connection *connection, struct span run);
+size_t connection_send_run(struct connection *connection, struct span run) must_check;
+
+/*
+ * Takes over a reference to the frame of which all but the last `left` bytes (at least 1) were sent: the
+ * rest goes out before anything else.  Only while nothing is queued and no other frame is held.
+ */
+void connection_hold_take(struct connection *connection, struct stuck_frame *frame, size_t left);
 
 /* Sends what all connections have queued in this turn.  Called at the end of each turn. */
 void connections_flush(struct gateway *gateway);

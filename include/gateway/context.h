@@ -16,6 +16,7 @@
 #include "base/log.h"
 
 struct audiences;
+struct catchup;
 struct conf;
 struct counters;
 struct deadlines;
@@ -28,6 +29,7 @@ struct recent;
 struct ring;
 struct roster;
 struct segment;
+struct stuck_frames;
 
 enum {
 	/* One read takes at most this much, so one busy peer cannot keep the loop to itself. */
@@ -55,6 +57,12 @@ struct gateway {
 	struct publisher *publisher;
 	struct recent *recent;
 	struct peers *peers;
+	struct catchup *catchup;
+	struct stuck_frames *stuck;
+
+	/* the position of all connections that are not catching up: the last event, and its `at` */
+	uint64_t level_seq;
+	uint64_t level_at_ms;
 
 	/* connections: all of them, those with output to flush, those to free after this turn */
 	struct list connections;

@@ -14,8 +14,8 @@
 struct fanout;
 struct gateway;
 
-/* Creates the reader; it begins behind the event seq.  NULL without memory. */
-struct fanout *fanout_new(uint64_t seq);
+/* Creates the reader; it begins behind the gateway's level_seq.  NULL without memory. */
+struct fanout *fanout_new(void) must_check;
 void fanout_free(struct fanout *fanout);
 
 /*
@@ -30,5 +30,8 @@ bool fanout_pump(struct gateway *gateway);
  */
 bool fanout_is_starved(const struct fanout *fanout);
 
-/* The last event that was delivered: the position of every connection of this worker. */
-uint64_t fanout_seq(const struct fanout *fanout);
+/*
+ * Tells the level connections of each audience that was sent no seq for position_interval_ms, while
+ * the stream moved on, where they stand.
+ */
+void fanout_tick(struct gateway *gateway, uint64_t now_ms);

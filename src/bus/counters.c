@@ -54,4 +54,5 @@ counters_clear_gauges(struct counters *counters)
 	counters_set(&counters->connections, 0);
 	counters_set(&counters->websockets, 0);
 	counters_set(&counters->admin_subscribers, 0);
+	counters_set(&counters->catching_up, 0);
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/map.h"
 #include "bus/counters.h"
 #include "gateway/connection.h"
@@ -55,7 +56,9 @@ create(struct audiences *audiences, struct filter *filter)
 
 	if (audience == NULL)
 		return NULL;
-	list_init(&audience->members);
+	list_init(&audience->level);
+	audience->sent_ms = clock_mono_ms();
+	audience->is_told = true;
 	audience->filter = filter;
 	if (map_put(audiences->by_filter, filter_canon(filter), audience) != 0) {
 		mem_free(audience);
@@ -88,6 +91,26 @@ count_admin(struct connection *c)
 	c->subscribed_admin = wants;
 }
 
+void
+audience_fall_behind(struct connection *c)
+{
+	if (list_is_empty(&c->member))
+		return;
+	list_remove(&c->member);
+	c->audience->level_count--;
+}
+
+void
+audience_rejoin(struct connection *c, bool is_told)
+{
+	struct audience *audience = c->audience;
+
+	list_append(&audience->level, &c->member);
+	audience->level_count++;
+	if (!is_told)
+		audience->is_told = false;
+}
+
 static void
 leave(struct connection *c)
 {
@@ -95,8 +118,8 @@ leave(struct connection *c)
 
 	if (audience == NULL)
 		return;
+	audience_fall_behind(c);
 	c->audience = NULL;
-	list_remove(&c->member);
 	if (--audience->member_count == 0)
 		destroy(c->gateway->audiences, audience);
 }
@@ -120,7 +143,8 @@ audience_join_take(struct connection *c, struct filter *filter)
 	audience->member_count++;
 	leave(c);
 	c->audience = audience;
-	list_append(&audience->members, &c->member);
+	if (list_is_empty(&c->lag))
+		audience_rejoin(c, true);
 	count_admin(c);
 	return 0;
 }

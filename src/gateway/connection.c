@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -20,6 +21,7 @@
 #include "bus/directory.h"
 #include "conf/conf.h"
 #include "gateway/context.h"
+#include "gateway/stuck.h"
 #include "proto/frame.h"
 #include "proto/hello.h"
 #include "sys/sockets.h"
@@ -36,6 +38,21 @@ is_counted(const struct connection *c)
 	return c->id != 0 && !c->local;
 }
 
+static bool
+has_output(const struct connection *c)
+{
+	return c->held != NULL || c->out.len > 0;
+}
+
+static void
+release_held(struct connection *c)
+{
+	if (c->held != NULL)
+		stuck_frame_unref(c->gateway->stuck, c->held);
+	c->held = NULL;
+	c->held_left = 0;
+}
+
 static void
 connection_kill(struct connection *c)
 {
@@ -48,6 +65,7 @@ connection_kill(struct connection *c)
 		event_del(&c->event);
 	c->events = 0;
 	deadline_clear(&c->deadline);
+	release_held(c);
 	list_remove(&c->dirty);
 	list_remove(&c->link);
 	list_append(&g->graveyard, &c->link);
@@ -74,7 +92,7 @@ update_events(struct connection *c)
 		want |= EV_READ;
 	if (c->peer_done)
 		want &= (short)~EV_READ;
-	if (c->out.len > 0 && list_is_empty(&c->dirty))
+	if (c->stalled || (has_output(c) && list_is_empty(&c->dirty)))
 		want |= EV_WRITE;
 	if (want == c->events)
 		return;
@@ -130,19 +148,69 @@ on_flushed(struct connection *c)
 	}
 }
 
+/* Sends `total` bytes in `count` parts; returns how many were taken, or -1 for a socket of no use. */
 static ssize_t
-send_some(struct connection *c, const char *data, size_t len)
+send_parts(struct connection *c, struct iovec *parts, size_t count, size_t total)
 {
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = count };
 	ssize_t n;
 
 	do
-		n = send(c->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = count == 1 ? send(c->fd, parts->iov_base, total, MSG_NOSIGNAL | MSG_DONTWAIT)
+			       : sendmsg(c->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS))
+		n = 0;
 	if (n > 0)
 		counters_add(&c->gateway->counters->bytes_out, (uint64_t)n);
-	else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS))
-		n = 0;
+	c->stalled = n >= 0 && (size_t)n < total;
 	return n;
+}
+
+static size_t
+add_part(struct iovec *part, const char *data, size_t len)
+{
+	if (len == 0)
+		return 0;
+	*part = (struct iovec){ .iov_base = (void *)(uintptr_t)data, .iov_len = len };
+	return 1;
+}
+
+/* What is owed goes first: the rest of a frame, what is queued, then the run. */
+static ssize_t
+send_with(struct connection *c, struct span run)
+{
+	struct iovec parts[3];
+	size_t count = 0;
+
+	if (c->held != NULL)
+		count +=
+		    add_part(&parts[0], c->held->bytes + c->held->len - c->held_left, c->held_left);
+	count += add_part(&parts[count], c->out.data, c->out.len);
+	count += add_part(&parts[count], run.p, run.n);
+	return count == 0 ? 0 : send_parts(c, parts, count, c->held_left + c->out.len + run.n);
+}
+
+/* Takes what was sent off what is owed; returns how much of it was none of that. */
+static size_t
+settle(struct connection *c, size_t sent)
+{
+	size_t of_held = min_size(sent, c->held_left);
+	size_t of_out = min_size(sent - of_held, c->out.len);
+
+	c->held_left -= of_held;
+	if (c->held_left == 0)
+		release_held(c);
+	if (of_out < c->out.len) {
+		if (c->framed && of_out > 0)
+			c->out_head_left =
+			    frame_left_after(c->out_head_left, buf_span(&c->out), of_out);
+		buf_consume(&c->out, of_out);
+	} else {
+		c->out.len = 0;
+		c->out_head_left = 0;
+	}
+	return sent - of_held - of_out;
 }
 
 /*
@@ -180,7 +248,7 @@ hear_goodbye(struct connection *c, char *data, size_t len)
 	if (len == 0 || c->state != CONNECTION_CLOSING || c->peer_done)
 		return;
 	c->peer_done = c->handler->on_goodbye(c, data, len);
-	if (c->out.len == 0)
+	if (!has_output(c))
 		on_flushed(c);
 }
 
@@ -209,23 +277,15 @@ continue_input(struct connection *c)
 static bool
 push(struct connection *c)
 {
-	ssize_t n = send_some(c, c->out.data, c->out.len);
+	ssize_t n = send_with(c, SPAN(""));
 
 	if (n < 0) {
 		connection_abort(c, strerror(errno));
 		return false;
 	}
-	if ((size_t)n < c->out.len) {
-		if (c->framed)
-			c->out_head_left =
-			    frame_left_after(c->out_head_left, buf_span(&c->out), (size_t)n);
-		buf_consume(&c->out, (size_t)n);
-	} else {
-		c->out.len = 0;
-		c->out_head_left = 0;
-	}
-	/* One that is not read from cannot answer a ping: taking output is its sign of life. */
-	if (n > 0 && c->blocked &&
+	settle(c, (size_t)n);
+	/* One that gets no ping, or whose pong is not read, shows by taking output that it lives. */
+	if (n > 0 && (c->blocked || !list_is_empty(&c->lag)) &&
 	    (c->deadline.kind == DEADLINE_PING || c->deadline.kind == DEADLINE_PONG))
 		deadline_set(c->gateway->deadlines, &c->deadline, DEADLINE_PING, clock_mono_ms());
 	return true;
@@ -236,10 +296,12 @@ flush(struct connection *c)
 {
 	size_t limit = c->gateway->conf->gateway.max_buffered_bytes;
 
-	if (c->out.len > 0 && !push(c))
+	if (has_output(c) && !push(c))
 		return;
-	if (c->out.len == 0)
+	if (!has_output(c))
 		on_flushed(c);
+	if (c->state == CONNECTION_OPEN && !has_output(c) && c->handler->on_drained != NULL)
+		c->handler->on_drained(c);
 	if (c->state == CONNECTION_DEAD)
 		return;
 	/* Reading begins again at half the limit, so that one byte does not switch it each time. */
@@ -305,8 +367,10 @@ on_event(evutil_socket_t fd, short what, void *arg)
 	struct connection *c = arg;
 
 	(void)fd;
-	if ((what & EV_WRITE) != 0)
+	if ((what & EV_WRITE) != 0) {
+		c->stalled = false;
 		flush(c);
+	}
 	if ((what & EV_READ) != 0 && (c->events & EV_READ) != 0)
 		on_readable(c);
 	update_events(c);
@@ -332,6 +396,7 @@ connection_open(
 	wsrecv_init(&c->recv);
 	list_init(&c->dirty);
 	list_init(&c->member);
+	list_init(&c->lag);
 	list_init(&c->pendings);
 	deadline_init(&c->deadline);
 	deadline_set(g->deadlines, &c->deadline, DEADLINE_HANDSHAKE, clock_mono_ms());
@@ -399,6 +464,15 @@ connection_close_slow(struct connection *c, const char *reason)
 }
 
 void
+connection_drop_slow(struct connection *c, const char *reason)
+{
+	if (!begin_end(c, 1013, reason))
+		return;
+	counters_add(&c->gateway->counters->slow_closed, 1);
+	connection_kill(c);
+}
+
+void
 connection_pause(struct connection *c)
 {
 	c->paused = true;
@@ -422,7 +496,7 @@ connection_queue(struct connection *c, struct span bytes)
 		connection_abort(c, "out of memory");
 		return;
 	}
-	if (list_is_empty(&c->dirty) && (c->events & EV_WRITE) == 0)
+	if (list_is_empty(&c->dirty) && !c->stalled)
 		list_append(&c->gateway->dirty, &c->dirty);
 	/* Answers pile up inside one turn too: the handler stops at the limit. */
 	if (c->out.len > c->gateway->conf->gateway.max_buffered_bytes)
@@ -439,35 +513,30 @@ connection_queue_text(struct connection *c, struct span text)
 	connection_queue(c, text);
 }
 
-void
+size_t
 connection_send_run(struct connection *c, struct span run)
 {
-	size_t limit = c->gateway->conf->gateway.max_buffered_bytes;
-	ssize_t n = 0;
+	ssize_t n;
 
-	if (c->state != CONNECTION_OPEN)
-		return;
-	if (c->out.len > limit && !push(c))
-		return;
-	if (c->out.len > limit) {
-		connection_close_slow(c, "Too slow: events were not taken in time");
-		return;
+	if (c->state != CONNECTION_OPEN || c->stalled)
+		return 0;
+	n = send_with(c, run);
+	if (n < 0) {
+		connection_abort(c, strerror(errno));
+		return 0;
 	}
-	if (c->out.len == 0) {
-		n = send_some(c, run.p, run.n);
-		if (n < 0) {
-			connection_abort(c, strerror(errno));
-			return;
-		}
-		if ((size_t)n == run.n)
-			return;
-		c->out_head_left = frame_left_after(0, run, (size_t)n);
-	}
-	buf_append(&c->out, run.p + n, run.n - (size_t)n);
-	if (buf_status(&c->out) != 0)
-		connection_abort(c, "out of memory");
-	else
+	n = (ssize_t)settle(c, (size_t)n);
+	if (c->stalled)
 		update_events(c);
+	return (size_t)n;
+}
+
+void
+connection_hold_take(struct connection *c, struct stuck_frame *frame, size_t left)
+{
+	c->held = frame;
+	c->held_left = left;
+	update_events(c);
 }
 
 void

@@ -1,48 +1,40 @@
 /*
- * Batches.  `frames` holds the finished WebSocket frames of a batch back to back, so an audience that
- * takes all of them is served from there without a copy; one that takes some gets them copied together
- * once, whatever the number of its members.
+ * From the ring to the clients that are level with this worker. Who cannot take what is sent becomes
+ * gateway/catchup's business, in the midst of a batch if need be, and costs the others nothing.
  */
 #include "gateway/fanout.h"
 
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "bus/counters.h"
 #include "bus/ring.h"
+#include "conf/conf.h"
 #include "gateway/audience.h"
+#include "gateway/batch.h"
+#include "gateway/catchup.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
+#include "gateway/notice.h"
 #include "gateway/recent.h"
 
 enum {
-	BATCH_EVENTS = 256,
 	BATCH_BYTES = 1024 * 1024,
 	KEPT_BYTES = 1024 * 1024, /* of each buffer, while there is nothing to deliver */
 	LINES_A_MINUTE = 10,	  /* of each kind */
 };
 
 struct fanout {
-	uint64_t seq;
-	struct buf frames;
-	struct buf labels;
-	struct buf run;
+	struct batch batch;
 	bool starved;
 	struct log_limit lapped, damaged, no_memory;
-	unsigned count;
 	unsigned delivered[BATCH_EVENTS];
-	struct ring_record records[BATCH_EVENTS];
 };
 
 struct fanout *
-fanout_new(uint64_t seq)
+fanout_new(void)
 {
-	struct fanout *fanout = mem_zalloc(sizeof(*fanout));
-
-	if (fanout != NULL)
-		fanout->seq = seq;
-	return fanout;
+	return mem_zalloc(sizeof(struct fanout));
 }
 
 void
@@ -50,16 +42,8 @@ fanout_free(struct fanout *fanout)
 {
 	if (fanout == NULL)
 		return;
-	buf_fini(&fanout->frames);
-	buf_fini(&fanout->labels);
-	buf_fini(&fanout->run);
+	batch_fini(&fanout->batch);
 	mem_free(fanout);
-}
-
-uint64_t
-fanout_seq(const struct fanout *fanout)
-{
-	return fanout->seq;
 }
 
 bool
@@ -81,46 +65,41 @@ may_log(struct log_limit *limit)
 	return true;
 }
 
-static struct span
-name_of(const struct fanout *f, const struct ring_record *record)
+/* All that are level are told the same. */
+static void
+tell_gap(struct gateway *g, struct audience *audience, uint64_t from)
 {
-	return span_make(f->labels.data + record->label_offset, record->name_len);
+	struct list *at, *tmp;
+	unsigned left = audience->level_count;
+
+	audience->sent_ms = clock_mono_ms();
+	audience->is_told = true;
+	LIST_FOREACH_SAFE (at, tmp, &audience->level) {
+		counters_add(&g->counters->gaps, 1);
+		notice_gap(container_of(at, struct connection, member), from, g->level_seq,
+		    g->level_at_ms);
+		if (--left == 0)
+			break;
+	}
 }
 
-static struct span
-key_of(const struct fanout *f, const struct ring_record *record)
-{
-	return span_make(f->labels.data + record->label_offset + record->name_len, record->key_len);
-}
-
-static struct span
-frame_of(const struct fanout *f, const struct ring_record *record)
-{
-	return span_make(f->frames.data + record->frame_offset, record->frame_len);
-}
-
-/* Events are gone that these clients were owed; without resume they have to start over. */
+/* Events are gone that these clients were owed. */
 static void
 on_lapped(struct gateway *g)
 {
-	struct fanout *f = g->fanout;
+	uint64_t from = g->level_seq + 1;
 	uint64_t oldest = ring_oldest(g->ring);
-	uint64_t next = oldest > f->seq + 1 ? oldest : f->seq + 2;
+	uint64_t next = oldest > from ? oldest : from + 1;
 	struct list *at, *tmp;
 
-	if (may_log(&f->lapped))
+	if (may_log(&g->fanout->lapped))
 		log_warning("overtaken by the event ring: events %llu to %llu were lost here",
-		    (unsigned long long)f->seq + 1, (unsigned long long)next - 1);
-	ring_reader_lapped(g->ring, g->slot, next - 1 - f->seq);
-	f->seq = next - 1;
-	LIST_FOREACH_SAFE (at, tmp, &g->connections) {
-		struct connection *c = container_of(at, struct connection, link);
-
-		if (c->audience == NULL)
-			continue;
-		counters_add(&g->counters->lapped_closed, 1);
-		connection_close(c, 1013, "Events were lost on the way; come back and start over");
-	}
+		    (unsigned long long)from, (unsigned long long)next - 1);
+	ring_reader_lapped(g->ring, g->slot, next - from);
+	g->level_seq = next - 1;
+	LIST_FOREACH_SAFE (at, tmp, audiences_list(g->audiences))
+		if (container_of(at, struct audience, link)->level_count > 0)
+			tell_gap(g, container_of(at, struct audience, link), from);
 }
 
 /* The next event cannot be had, now or for ever. */
@@ -140,8 +119,8 @@ on_unreadable(struct gateway *g, enum ring_verdict verdict)
 		break;
 	case RING_DAMAGED:
 		if (may_log(&f->damaged))
-			log_error(
-			    "event %llu in the ring is damaged", (unsigned long long)f->seq + 1);
+			log_error("event %llu in the ring is damaged",
+			    (unsigned long long)g->level_seq + 1);
 		on_lapped(g);
 		break;
 	case RING_LAPPED:
@@ -155,74 +134,71 @@ static bool
 take_batch(struct gateway *g)
 {
 	struct fanout *f = g->fanout;
-	enum ring_verdict verdict = RING_RECORD;
+	enum ring_verdict verdict =
+	    batch_read(&f->batch, g->ring, g->level_seq, UINT64_MAX, BATCH_BYTES);
 
 	f->starved = false;
-	f->count = 0;
-	buf_reset(&f->frames);
-	buf_reset(&f->labels);
-	while (f->count < BATCH_EVENTS && f->frames.len < BATCH_BYTES) {
-		verdict = ring_read(
-		    g->ring, f->seq + f->count + 1, &f->frames, &f->labels, &f->records[f->count]);
-		if (verdict != RING_RECORD)
-			break;
-		f->delivered[f->count++] = 0;
-	}
-	/* Behind a batch it waits for the next one. */
-	if (f->count == 0)
+	if (verdict != RING_RECORD)
 		on_unreadable(g, verdict);
-	return f->count > 0;
+	return verdict == RING_RECORD;
 }
 
-/* Matches the batch for one audience: the bytes that each member gets. */
-static struct span
-match(struct fanout *f, const struct audience *audience)
+/* The run could not be put together: its members become readers of their own, when there is memory. */
+static void
+put_off(struct gateway *g, struct audience *audience)
 {
-	bool all = true;
+	struct list *first;
 
-	buf_reset(&f->run);
-	for (unsigned i = 0; i < f->count; i++) {
-		const struct ring_record *record = &f->records[i];
-		bool taken = (record->flags & RING_FLAG_ALWAYS) != 0 ||
-			     filter_takes(audience->filter, name_of(f, record), key_of(f, record));
+	if (may_log(&g->fanout->no_memory))
+		log_error(
+		    "out of memory: %u clients get their events later", audience->level_count);
+	while ((first = list_first(&audience->level)) != NULL)
+		catchup_begin(container_of(first, struct connection, member), g->level_seq);
+}
 
-		if (taken) {
-			f->delivered[i] += audience->member_count;
-			if (!all)
-				buf_append_span(&f->run, frame_of(f, record));
-		} else if (all) {
-			/* The first one left out: from here on what is taken is gathered. */
-			all = false;
-			buf_append(&f->run, f->frames.data, record->frame_offset);
-		}
+/* Gives the run to all members; returns how many of them took all of it. */
+static unsigned
+send_to_members(struct gateway *g, struct audience *audience, struct span run)
+{
+	struct list *at, *tmp;
+	/* The audience is freed with its last member, and with it the head of the list. */
+	unsigned left = audience->level_count;
+	unsigned served = 0;
+
+	LIST_FOREACH_SAFE (at, tmp, &audience->level) {
+		struct connection *c = container_of(at, struct connection, member);
+		size_t sent = connection_send_run(c, run);
+
+		if (sent == run.n)
+			served++;
+		else if (c->state == CONNECTION_OPEN)
+			catchup_begin_inside(c, &g->fanout->batch, sent, g->level_seq);
+		if (--left == 0)
+			break;
 	}
-	return all ? buf_span(&f->frames) : buf_span(&f->run);
+	return served;
 }
 
 static void
 serve(struct gateway *g, struct audience *audience)
 {
 	struct fanout *f = g->fanout;
-	struct span run = match(f, audience);
-	bool lost = buf_status(&f->run) != 0;
-	struct list *at, *tmp;
-	/* The audience is freed with its last member, and with it the head of the list. */
-	unsigned left = audience->member_count;
+	unsigned served;
+	struct span run;
 
-	if (!lost && run.n == 0)
+	if (audience->level_count == 0)
 		return;
-	if (lost && may_log(&f->no_memory))
-		log_error("out of memory: %u clients are closed, their events were lost", left);
-	LIST_FOREACH_SAFE (at, tmp, &audience->members) {
-		struct connection *c = container_of(at, struct connection, member);
-
-		if (lost)
-			connection_close(c, 1013, "Events were lost on the way; come back later");
-		else
-			connection_send_run(c, run);
-		if (--left == 0)
-			break;
+	if (!batch_match(&f->batch, audience->filter, &run)) {
+		put_off(g, audience);
+		return;
 	}
+	audience->is_told = f->batch.taken[f->batch.count - 1];
+	if (run.n == 0)
+		return;
+	audience->sent_ms = clock_mono_ms();
+	served = send_to_members(g, audience, run);
+	for (unsigned i = 0; i < f->batch.count; i++)
+		f->delivered[i] += f->batch.taken[i] ? served : 0;
 }
 
 static void
@@ -231,15 +207,26 @@ count_batch(struct gateway *g)
 	struct fanout *f = g->fanout;
 	uint64_t now_ns = clock_mono_ns();
 
-	for (unsigned i = 0; i < f->count; i++) {
-		const struct ring_record *record = &f->records[i];
+	for (unsigned i = 0; i < f->batch.count; i++) {
+		const struct ring_record *record = &f->batch.records[i];
 
 		if (f->delivered[i] == 0)
 			continue;
 		counters_add(&g->counters->deliveries, f->delivered[i]);
 		counters_observe(&g->counters->delivery_latency,
 		    now_ns > record->published_ns ? now_ns - record->published_ns : 0);
+		f->delivered[i] = 0;
 	}
+}
+
+static void
+note_sessions(struct gateway *g)
+{
+	const struct batch *batch = &g->fanout->batch;
+
+	for (unsigned i = 0; i < batch->count; i++)
+		recent_note(g->recent, &batch->records[i], batch_name(batch, i),
+		    batch_key(batch, i), batch_frame(batch, i));
 }
 
 bool
@@ -250,18 +237,48 @@ fanout_pump(struct gateway *g)
 
 	if (!take_batch(g)) {
 		/* A burst must not be paid for ever; a batch that follows at once has its room. */
-		buf_rest(&f->frames, KEPT_BYTES);
-		buf_rest(&f->labels, KEPT_BYTES);
-		buf_rest(&f->run, KEPT_BYTES);
+		batch_rest(&f->batch, KEPT_BYTES);
 		return false;
 	}
 	LIST_FOREACH_SAFE (at, tmp, audiences_list(g->audiences))
 		serve(g, container_of(at, struct audience, link));
-	for (unsigned i = 0; i < f->count; i++)
-		recent_note(g->recent, &f->records[i], name_of(f, &f->records[i]),
-		    key_of(f, &f->records[i]), frame_of(f, &f->records[i]));
+	note_sessions(g);
 	count_batch(g);
-	f->seq += f->count;
-	ring_reader_moved(g->ring, g->slot, f->seq);
+	g->level_seq += f->batch.count;
+	g->level_at_ms = f->batch.records[f->batch.count - 1].at_ms;
+	ring_reader_moved(g->ring, g->slot, g->level_seq);
 	return true;
+}
+
+/* --- positions ---------------------------------------------------------------------------- */
+
+static void
+tell_position(struct gateway *g, struct audience *audience, uint64_t now_ms)
+{
+	struct list *at, *tmp;
+	unsigned left = audience->level_count;
+
+	audience->sent_ms = now_ms;
+	audience->is_told = true;
+	LIST_FOREACH_SAFE (at, tmp, &audience->level) {
+		notice_position(
+		    container_of(at, struct connection, member), g->level_seq, g->level_at_ms);
+		if (--left == 0)
+			break;
+	}
+}
+
+void
+fanout_tick(struct gateway *g, uint64_t now_ms)
+{
+	uint64_t interval_ms = g->conf->gateway.position_interval_ms;
+	struct list *at, *tmp;
+
+	LIST_FOREACH_SAFE (at, tmp, audiences_list(g->audiences)) {
+		struct audience *audience = container_of(at, struct audience, link);
+
+		if (!audience->is_told && audience->level_count > 0 &&
+		    now_ms >= audience->sent_ms + interval_ms)
+			tell_position(g, audience, now_ms);
+	}
 }

@@ -9,9 +9,9 @@
 #include "base/jsonw.h"
 #include "conf/conf.h"
 #include "gateway/audience.h"
+#include "gateway/catchup.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
-#include "gateway/fanout.h"
 #include "gateway/namespaces.h"
 #include "gateway/pending.h"
 #include "gateway/publisher.h"
@@ -128,7 +128,7 @@ answer_subscribed(const struct answer *to)
 	jsonw_object(&w);
 	filter_write(to->connection->audience->filter, &w);
 	jsonw_key(&w, "seq");
-	jsonw_uint(&w, fanout_seq(g->fanout));
+	jsonw_uint(&w, catchup_seq(to->connection));
 	jsonw_object_end(&w);
 	if (buf_status(&g->text) != 0)
 		answer_no_memory(to);

@@ -14,6 +14,7 @@
 #include "gateway/method_connections.h"
 #include "gateway/method_events.h"
 #include "gateway/method_health.h"
+#include "gateway/method_history.h"
 #include "gateway/method_sessions.h"
 
 static void method_methods_list(const struct answer *to, const struct envelope *frame);
@@ -21,6 +22,7 @@ static void method_methods_list(const struct answer *to, const struct envelope *
 static const struct method methods[] = {
 	{ "connections.close", METHOD_ADMIN, method_connections_close },
 	{ "connections.list", METHOD_READ, method_connections_list },
+	{ "events.history", METHOD_READ, method_events_history },
 	{ "events.publish", METHOD_WRITE, method_events_publish },
 	{ "events.subscribe", METHOD_READ, method_events_subscribe },
 	{ "health", METHOD_READ, method_health },

@@ -76,8 +76,8 @@ static const struct scalar {
 	    offsetof(struct counters, bytes_out) },
 	{ "slow_clients_closed", NULL, "Clients closed because they took too little.",
 	    offsetof(struct counters, slow_closed) },
-	{ "lapped_clients_closed", NULL, "Clients closed because the ring overtook them.",
-	    offsetof(struct counters, lapped_closed) },
+	{ "gaps", NULL, "Times that a client was told that events are lost for it.",
+	    offsetof(struct counters, gaps) },
 };
 
 static void
@@ -226,6 +226,12 @@ worker_lag(const struct gateway *g, unsigned slot)
 }
 
 static uint64_t
+worker_catching_up(const struct gateway *g, unsigned slot)
+{
+	return counters_get(&segment_counters(g->segment, slot)->catching_up);
+}
+
+static uint64_t
 worker_laps(const struct gateway *g, unsigned slot)
 {
 	return ring_reader_laps(g->ring, slot);
@@ -249,6 +255,8 @@ static const struct by_worker {
 	{ "connections", EXPOSITION_GAUGE, "Sockets open now, by worker.", worker_connections },
 	{ "websockets", EXPOSITION_GAUGE, "WebSocket clients connected now, by worker.",
 	    worker_websockets },
+	{ "catching_up", EXPOSITION_GAUGE,
+	    "Clients behind with their events: slow, or resuming, by worker.", worker_catching_up },
 	{ "ring_reader_lag_events", EXPOSITION_GAUGE, "Events that a worker has still to read.",
 	    worker_lag },
 	{ "ring_laps", EXPOSITION_COUNTER, "Times that a worker was overtaken by the ring.",

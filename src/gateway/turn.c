@@ -9,6 +9,7 @@
 #include "bus/directory.h"
 #include "bus/mailbox.h"
 #include "bus/segment.h"
+#include "gateway/catchup.h"
 #include "gateway/census.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
@@ -77,18 +78,19 @@ turn_end(struct gateway *g)
 	peers_settle(g, clock_mono_ms());
 	act_on_closes(g);
 	more = deliver(g);
+	catchup_turn(g);
 	connections_flush(g);
 	connections_bury(g);
 	buf_rest(&g->text, KEPT_BYTES);
 	buf_rest(&g->reply, KEPT_BYTES);
 	/* Connections that ended have published too, and so have those that a flush let go on. */
 	publisher_wake(g);
-	if (more || !list_is_empty(&g->dirty) || peers_has_settled(g))
+	if (more || !list_is_empty(&g->dirty) || peers_has_settled(g) || catchup_has_work(g))
 		return true;
 	/* Not armed, but the loop wakes for the tick: by then there may be memory. */
 	if (stuck || fanout_is_starved(g->fanout))
 		return false;
-	return !bell_arm(g->segment, g->slot, fanout_seq(g->fanout));
+	return !bell_arm(g->segment, g->slot, g->level_seq);
 }
 
 void
@@ -97,5 +99,7 @@ turn_tick(struct gateway *g, uint64_t now_ms)
 	census_refresh(g);
 	deadlines_expire(g->deadlines, now_ms);
 	pendings_expire(g, now_ms);
+	fanout_tick(g, now_ms);
+	catchup_tick(g, now_ms);
 	peers_settle(g, now_ms);
 }

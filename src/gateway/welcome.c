@@ -1,6 +1,7 @@
 /*
  * hello in, hello-ok out.  The position that hello-ok names is the last event that this worker has
  * delivered, and the connection joins its audience in the same turn: so delivery begins with the next.
+ * One that resumes gets what it missed first, from the ring.
  */
 #include "gateway/welcome.h"
 
@@ -14,9 +15,9 @@
 #include "conf/conf.h"
 #include "config.h"
 #include "gateway/audience.h"
+#include "gateway/catchup.h"
 #include "gateway/context.h"
 #include "gateway/dispatch.h"
-#include "gateway/fanout.h"
 #include "gateway/methods.h"
 #include "gateway/outcomes.h"
 #include "gateway/presence.h"
@@ -109,26 +110,37 @@ write_policy(const struct conf_gateway *conf, struct jsonw *w)
 	jsonw_object_end(w);
 }
 
-/* No event is sent again yet, so a client that asks for it is told to start over from the snapshot. */
+/*
+ * Whether the client's position is one of this stream, and all that came after it is retained. It may be
+ * ahead of this worker, where another one was faster.
+ */
+static bool
+is_recovered(const struct gateway *g, const struct hello *hello)
+{
+	return hello->has_resume && span_is(hello->resume_epoch, ring_epoch(g->ring)) &&
+	       hello->resume_seq <= ring_head(g->ring) &&
+	       hello->resume_seq + 1 >= ring_oldest(g->ring);
+}
+
 static void
-write_resume(const struct gateway *g, const struct hello *hello, struct jsonw *w)
+write_resume(const struct gateway *g, const struct hello *hello, bool recovered, struct jsonw *w)
 {
 	jsonw_key(w, "resume");
 	jsonw_object(w);
 	jsonw_key(w, "epoch");
 	jsonw_cstr(w, ring_epoch(g->ring));
 	jsonw_key(w, "seq");
-	jsonw_uint(w, fanout_seq(g->fanout));
+	jsonw_uint(w, g->level_seq);
 	if (hello->has_resume) {
 		jsonw_key(w, "recovered");
-		jsonw_bool(w, false);
+		jsonw_bool(w, recovered);
 	}
 	jsonw_object_end(w);
 }
 
 /* Into the gateway's text buffer; false without memory. */
 static bool
-write_hello_ok(struct connection *c, const struct hello *hello)
+write_hello_ok(struct connection *c, const struct hello *hello, bool recovered)
 {
 	struct gateway *g = c->gateway;
 	struct jsonw w;
@@ -144,7 +156,7 @@ write_hello_ok(struct connection *c, const struct hello *hello)
 	write_features(&w);
 	write_snapshot(g, &w);
 	write_policy(&g->conf->gateway, &w);
-	write_resume(g, hello, &w);
+	write_resume(g, hello, recovered, &w);
 	jsonw_object_end(&w);
 	return buf_status(&g->text) == 0;
 }
@@ -163,7 +175,10 @@ refuse_no_memory(struct connection *c)
 static void
 accept_hello(struct connection *c, struct hello *hello)
 {
-	if (!write_hello_ok(c, hello) || audience_join_take(c, hello_steal_filter(hello)) != 0) {
+	bool recovered = is_recovered(c->gateway, hello);
+
+	if (!write_hello_ok(c, hello, recovered) ||
+	    audience_join_take(c, hello_steal_filter(hello)) != 0) {
 		hello_free(hello);
 		refuse_no_memory(c);
 		return;
@@ -173,6 +188,8 @@ accept_hello(struct connection *c, struct hello *hello)
 		hello_free(hello);
 		return;
 	}
+	if (recovered && hello->resume_seq != c->gateway->level_seq)
+		catchup_begin(c, hello->resume_seq);
 	c->hello = hello;
 	outcome_settle(c, OUTCOME_OK);
 	c->on_message = dispatch_message;

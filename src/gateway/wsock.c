@@ -10,6 +10,7 @@
 #include "bus/counters.h"
 #include "conf/conf.h"
 #include "gateway/audience.h"
+#include "gateway/catchup.h"
 #include "gateway/context.h"
 #include "gateway/outcomes.h"
 #include "gateway/pending.h"
@@ -150,8 +151,8 @@ on_expired(struct connection *c, enum deadline_kind kind)
 			    c->gateway->deadlines, &c->deadline, DEADLINE_PONG, clock_mono_ms());
 		break;
 	case DEADLINE_PONG:
-		if (c->blocked)
-			connection_close_slow(c, "Too slow: answers were not taken in time");
+		if (c->blocked || !list_is_empty(&c->lag))
+			connection_close_slow(c, "Too slow: nothing was taken in time");
 		else
 			connection_close(c, 1008, "No answer to a ping in time");
 		break;
@@ -163,12 +164,19 @@ on_expired(struct connection *c, enum deadline_kind kind)
 }
 
 static void
+on_drained(struct connection *c)
+{
+	catchup_on_drained(c);
+}
+
+static void
 on_closing(struct connection *c)
 {
 	if (!is_known(c))
 		outcome_settle(c, OUTCOME_LEFT);
 	pending_abandon_all(c);
 	presence_leave(c);
+	catchup_leave(c);
 	audience_leave(c);
 }
 
@@ -176,6 +184,7 @@ static const struct connection_handler handler = {
 	.on_data = on_data,
 	.on_expired = on_expired,
 	.on_closing = on_closing,
+	.on_drained = on_drained,
 	.on_goodbye = on_goodbye,
 };
 

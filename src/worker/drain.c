@@ -9,7 +9,6 @@
 #include "bus/ring.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
-#include "gateway/fanout.h"
 
 void
 drain_start(struct drain *drain, struct gateway *g, uint32_t timeout_ms, uint64_t now_ms)
@@ -31,12 +30,12 @@ drain_tick(struct drain *drain, struct gateway *g, uint64_t now_ms)
 	if (!drain->started)
 		return;
 	late = now_ms >= drain->deadline_ms;
-	if (!late && fanout_seq(g->fanout) < drain->last_seq)
+	if (!late && g->level_seq < drain->last_seq)
 		return;
 	LIST_FOREACH_SAFE (at, tmp, &g->connections) {
 		struct connection *c = container_of(at, struct connection, link);
 
-		if (late || c->pending_count == 0)
+		if (late || (c->pending_count == 0 && list_is_empty(&c->lag)))
 			connection_close(c, 1001, "The gateway stops");
 	}
 	if (late)

@@ -23,6 +23,7 @@
 #include "bus/segment.h"
 #include "conf/conf.h"
 #include "gateway/audience.h"
+#include "gateway/catchup.h"
 #include "gateway/census.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
@@ -32,6 +33,7 @@
 #include "gateway/publisher.h"
 #include "gateway/recent.h"
 #include "gateway/roll.h"
+#include "gateway/stuck.h"
 #include "gateway/turn.h"
 #include "sys/control.h"
 #include "worker/acceptor.h"
@@ -157,10 +159,14 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	g->read_buffer = mem_alloc(GATEWAY_READ_BYTES);
 	g->deadlines = new_deadlines(&g->conf->gateway);
 	g->audiences = audiences_new();
+	g->fanout = fanout_new();
+	g->catchup = catchup_new();
+	g->stuck = stuck_frames_new();
 	g->publisher = publisher_new();
 	g->recent = recent_new();
 	g->peers = peers_new(roll_part_write);
 	return g->read_buffer != NULL && g->deadlines != NULL && g->audiences != NULL &&
+	       g->fanout != NULL && g->catchup != NULL && g->stuck != NULL &&
 	       g->publisher != NULL && g->recent != NULL && g->peers != NULL;
 }
 
@@ -168,18 +174,15 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
  * What the ring still holds is read once before the first client: it fills the recent sessions.  Then the
  * reader is level with the others.
  */
-static bool
+static void
 read_history(struct gateway *g)
 {
 	uint64_t oldest = ring_oldest(g->ring);
 
-	g->fanout = fanout_new(oldest > 0 ? oldest - 1 : 0);
-	if (g->fanout == NULL)
-		return false;
-	ring_reader_attach(g->ring, g->slot, fanout_seq(g->fanout));
+	g->level_seq = oldest > 0 ? oldest - 1 : 0;
+	ring_reader_attach(g->ring, g->slot, g->level_seq);
 	while (fanout_pump(g))
 		roster_beat(g->roster, g->slot, clock_mono_ms());
-	return true;
 }
 
 static bool
@@ -215,6 +218,8 @@ worker_free(struct worker *w)
 	recent_free(g->recent);
 	publisher_free(g->publisher);
 	fanout_free(g->fanout);
+	catchup_free(g->catchup);
+	stuck_frames_free(g->stuck);
 	audiences_free(g->audiences);
 	deadlines_free(g->deadlines);
 	buf_fini(&g->text);
@@ -251,9 +256,10 @@ worker_main(const struct inherit *inherit)
 	if (w == NULL)
 		return 1;
 	w->inherit = inherit;
-	if (!gateway_init(&w->gateway, inherit) || !read_history(&w->gateway) || !start_events(w)) {
+	if (!gateway_init(&w->gateway, inherit) || !start_events(w)) {
 		log_error("the worker could not start: %s", strerror(errno));
 	} else {
+		read_history(&w->gateway);
 		roster_set_state(w->gateway.roster, w->gateway.slot, ROSTER_SERVING);
 		roster_beat(w->gateway.roster, w->gateway.slot, clock_mono_ms());
 		if (control_send(inherit->control_fd, CONTROL_READY, NULL, 0, NULL, 0) == 0) {

@@ -197,37 +197,6 @@ def test_shares_of_a_thousand_connections(start):
     run(scenario(), 6 * PATIENCE)
 
 
-def test_slow_client_is_closed_and_others_go_on(start):
-    gateway = start(workers=1, max_buffered_bytes=65536)
-
-    async def scenario():
-        import json
-        import socket
-        import websockets
-        from gateway import HELLO
-        raw = socket.socket()
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        raw.connect(("127.0.0.1", gateway.port))
-        slow = await websockets.connect(gateway.url, sock=raw, compression=None, ping_interval=None,
-                                        max_queue=1, read_limit=1024)
-        await slow.send(json.dumps(HELLO))
-        await asyncio.wait_for(slow.recv(), PATIENCE)
-        fast = await connect(gateway)
-        sender = await connect(gateway, {"events": []})
-        filler = "x" * 60000
-        count = 0
-        while gateway.metrics()["lurkbot_slow_clients_closed_total"] == 0:
-            for _ in range(20):
-                await sender.call("events.publish", {"event": "bulk", "payload": {"x": filler}})
-                assert (await fast.event())["event"] == "bulk"
-                count += 1
-            assert count < 2000
-        slow.transport.abort()
-        await fast.close()
-        await sender.close()
-    run(scenario(), 4 * PATIENCE)
-
-
 def test_two_gateways_never_share_a_segment(start, tmp_path):
     """Not even when somebody removes run/, and with it the lock file, under the first."""
     import shutil

@@ -1,0 +1,36 @@
+/*
+ * Notices are rare and short: each is built anew for each connection.
+ */
+#include "gateway/notice.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "proto/eventframe.h"
+
+static void
+notify(struct connection *c, uint64_t seq, uint64_t at_ms, struct span event, struct span payload)
+{
+	struct eventframe frame = { 0 };
+
+	if (eventframe_build(&frame, seq, at_ms, event, payload, SPAN("")) == 0)
+		connection_queue(c, buf_span(&frame.bytes));
+	else
+		connection_abort(c, "out of memory");
+	eventframe_fini(&frame);
+}
+
+void
+notice_gap(struct connection *c, uint64_t from, uint64_t to, uint64_t at_ms)
+{
+	char payload[64];
+
+	snprintf(payload, sizeof(payload), "{\"from\":%" PRIu64 ",\"to\":%" PRIu64 "}", from, to);
+	notify(c, to, at_ms, SPAN("gateway.gap"), span_cstr(payload));
+}
+
+void
+notice_position(struct connection *c, uint64_t seq, uint64_t at_ms)
+{
+	notify(c, seq, at_ms, SPAN("gateway.position"), SPAN(""));
+}
