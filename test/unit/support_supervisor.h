@@ -163,7 +163,6 @@ static inline int
 puppet_serve(const struct inherit *inherit, enum act act)
 {
 	struct roster *roster = segment_roster(inherit->segment);
-	uint64_t age_ms = act == ACT_STAND_STILL ? 3600000 : 0;
 	int status;
 
 	if (act != ACT_NEVER_READY) {
@@ -177,7 +176,8 @@ puppet_serve(const struct inherit *inherit, enum act act)
 	    shlock_take(&segment_ring(inherit->segment)->parts.shared->lock, NULL) < 0)
 		return 95;
 	for (;;) {
-		roster_beat(roster, inherit->slot, clock_mono_ms() - age_ms);
+		/* 1 is long ago on any machine, also on one that has just started. */
+		roster_beat(roster, inherit->slot, act == ACT_STAND_STILL ? 1 : clock_mono_ms());
 		status = puppet_listen(inherit, act);
 		if (status >= 0)
 			return status;
