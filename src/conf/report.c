@@ -13,16 +13,28 @@
 /* Bytes of foreign text in a message, and of a key. */
 enum { QUOTE_MAX = 60, KEY_MAX = 120 };
 
+/* C0, DEL, and C1 as UTF-8: what a terminal might obey. */
+static bool
+is_control(struct span character)
+{
+	unsigned char first = (unsigned char)character.p[0];
+
+	return first < 0x20 || first == 0x7f ||
+	       (first == 0xc2 && (unsigned char)character.p[1] < 0xa0);
+}
+
 static void
 append_escaped(struct buf *out, struct span s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
+	while (s.n > 0) {
+		bool is_valid;
+		struct span character = span_make(s.p, text_character(s, &is_valid));
 
-		if (c < 0x20 || c == 0x7f)
-			buf_printf(out, "\\x%02x", c);
-		else
-			buf_append_byte(out, s.p[i]);
+		if (is_valid && !is_control(character))
+			buf_append_span(out, character);
+		for (size_t i = 0; i < character.n && (!is_valid || is_control(character)); i++)
+			buf_printf(out, "\\x%02x", (unsigned char)character.p[i]);
+		s = span_skip(s, character.n);
 	}
 }
 
@@ -70,7 +82,7 @@ conf_report_add(struct conf_report *r, const char *place, const char *key, const
 	append_escaped(&r->text, span_cstr(place));
 	buf_append_cstr(&r->text, ": ");
 	if (key != NULL) {
-		append_escaped(&r->text, span_make(key, strnlen(key, KEY_MAX)));
+		append_escaped(&r->text, text_cut(span_cstr(key), KEY_MAX));
 		buf_append_cstr(&r->text, strnlen(key, KEY_MAX + 1) > KEY_MAX ? "...: " : ": ");
 	}
 	append_escaped(&r->text, buf_span(&message));

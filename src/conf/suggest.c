@@ -26,7 +26,9 @@ suggest_distance(struct span a, struct span b)
 	/* rows[0] is the row in the making, rows[1] the one above it, rows[2] the one above that */
 	unsigned rows[3][SETTING_NAME_MAX + 1] = { 0 };
 
-	if (a.n > SETTING_NAME_MAX || b.n > SETTING_NAME_MAX)
+	/* Each character more is one slip more. */
+	if (a.n > SETTING_NAME_MAX || b.n > SETTING_NAME_MAX || a.n + FAR <= b.n ||
+	    b.n + FAR <= a.n)
 		return FAR;
 	for (unsigned j = 0; j <= b.n; j++)
 		rows[0][j] = j;

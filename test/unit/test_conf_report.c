@@ -29,6 +29,24 @@ lines_stay_lines(void **state)
 	assert_int_equal(r.count, 0);
 }
 
+/* What is no UTF-8, and what a terminal takes for a command. */
+static void
+lines_are_text(void **state)
+{
+	struct conf_report r = { 0 };
+	size_t cursor = 0;
+	struct span line;
+
+	(void)state;
+	conf_report_add(&r, "f\xff", "\xc3\xb6\xc3", "\xe2\x82\xac \xe2\x82");
+	conf_report_add(&r, "\xc2\x9b", "\xc2\x80\xc2\xa0", "\xed\xa0\x80");
+	assert_true(conf_report_next(&r, &cursor, &line));
+	assert_span(line, "f\\xff: \xc3\xb6\\xc3: \xe2\x82\xac \\xe2\\x82");
+	assert_true(conf_report_next(&r, &cursor, &line));
+	assert_span(line, "\\xc2\\x9b: \\xc2\\x80\xc2\xa0: \\xed\\xa0\\x80");
+	conf_report_fini(&r);
+}
+
 static void
 long_keys_are_cut(void **state)
 {
@@ -46,6 +64,10 @@ long_keys_are_cut(void **state)
 	assert_int_equal(line.n, strlen("f: : m") + 120);
 	assert_true(conf_report_next(&r, &cursor, &line));
 	assert_int_equal(line.n, strlen("f: ...: m") + 120);
+	memcpy(key + 119, "\xc3\xb6", 2);
+	conf_report_add(&r, "f", key, "m");
+	assert_true(conf_report_next(&r, &cursor, &line));
+	assert_int_equal(line.n, strlen("f: ...: m") + 119);
 	conf_report_fini(&r);
 }
 
@@ -114,6 +136,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_stay_lines),
+		cmocka_unit_test(lines_are_text),
 		cmocka_unit_test(long_keys_are_cut),
 		cmocka_unit_test(quotes),
 		cmocka_unit_test(the_number_of_lines_is_bounded),
