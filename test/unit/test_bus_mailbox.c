@@ -313,6 +313,41 @@ test_spoilt_positions_are_refused_by_writers(void **state)
 	assert_int_equal(mailbox_reserve(box->mailbox, 100), -ENOBUFS);
 }
 
+/* Memory that was given back reads as zeros, and those are no mail. */
+static void
+test_zeros_are_no_mail(void **state)
+{
+	struct box *box = *state;
+
+	atomic_store(&box->shared.written, 2 * sizeof(struct mail_header));
+	assert_int_equal(receive(box), MAILBOX_DAMAGED);
+	assert_int_equal(receive(box), MAILBOX_EMPTY);
+}
+
+/* Positions that no mailbox of ours reaches: the reader that looks puts them right. */
+static void
+test_spoilt_positions_are_mended(void **state)
+{
+	struct box *box = *state;
+	static const uint64_t positions[] = { UINT64_MAX, UINT64_MAX - 7, 3,
+		(UINT64_C(1) << 62) + 8 };
+
+	for (size_t i = 0; i < ARRAY_LEN(positions); i++) {
+		atomic_store(&box->shared.written, positions[i]);
+		atomic_store(&box->shared.taken, positions[i]);
+		assert_int_equal(send(box, 100, false), -ENOTRECOVERABLE);
+		assert_int_equal(receive(box), MAILBOX_DAMAGED);
+		for (unsigned n = 0; n < 3; n++)
+			assert_int_equal(send(box, 10000, false), 0);
+		for (unsigned n = 0; n < 3; n++)
+			assert_int_equal(receive(box), MAILBOX_MAIL);
+	}
+	atomic_store(&box->shared.written, UINT64_C(1) << 62);
+	mailbox_clear(box->mailbox);
+	assert_int_equal(send(box, 10000, false), 0);
+	assert_int_equal(send(box, 10000, false), 0);
+}
+
 /*
  * Each step of a writer that dies with the lock in its hand: what it had written before is no
  * mail.
@@ -429,6 +464,8 @@ main(void)
 		box_test(test_no_memory_leaves_the_mail),
 		box_test(test_spoilt_mail_is_dropped),
 		box_test(test_spoilt_positions_are_refused_by_writers),
+		box_test(test_zeros_are_no_mail),
+		box_test(test_spoilt_positions_are_mended),
 		box_test(test_writer_dies_in_the_lock),
 		box_test(test_writer_stands_still_in_the_lock),
 		box_test(test_wild_process),

@@ -154,6 +154,42 @@ test_damage_is_found_by_publishers(void **state)
 	assert_true(ring_bytes_used(bus->ring) == 0);
 }
 
+/* No event is put where no reader would look for it. */
+static void
+test_end_of_the_stream(void **state)
+{
+	struct bus *bus = *state;
+	struct ring_draft draft = { .frame = SPAN("frame") };
+	struct ring_receipt receipt;
+	struct ring_index *index = ring_view_index(bus->ring, 10);
+
+	bus_publish_many(bus->ring, 10, 30);
+	atomic_store(&index->pos, RING_POS_MAX);
+	atomic_store(&bus->ring->parts.shared->intent, RING_POS_MAX + 100);
+	assert_int_equal(ring_publish(bus->ring, 0, &draft, &receipt), -ENOTRECOVERABLE);
+	atomic_store(&index->pos, RING_POS_MAX - 1000);
+	assert_int_equal(ring_publish(bus->ring, 0, &draft, &receipt), 0);
+	assert_int_equal(bus_look(bus->ring, 11), RING_RECORD);
+}
+
+/* An entry whose bytes are gone, but which says otherwise: what is readable is no run up to head. */
+static void
+test_damage_is_found_by_adoption(void **state)
+{
+	struct bus *bus = *state;
+	struct ring_index *index = ring_view_index(bus->ring, 12);
+	uint64_t pos;
+
+	bus_publish_many(bus->ring, 20, RING_BYTES_MIN / 8);
+	assert_int_equal(ring_adopt(bus->ring), 0);
+	assert_true(ring_oldest(bus->ring) > 12);
+	pos = atomic_load(&index->pos);
+	atomic_store(&index->pos, pos + RING_BYTES_MIN);
+	assert_int_equal(ring_adopt(bus->ring), -EBADMSG);
+	atomic_store(&index->pos, pos);
+	assert_int_equal(ring_adopt(bus->ring), 0);
+}
+
 /* Whatever stands in head, questions have an answer and an end. */
 static void
 test_wild_heads(void **state)
@@ -237,6 +273,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		bus_test(test_damage_is_found_by_readers),
 		bus_test(test_damage_is_found_by_publishers),
+		bus_test(test_end_of_the_stream),
+		bus_test(test_damage_is_found_by_adoption),
 		bus_test(test_wild_heads),
 		bus_test(test_wild_process),
 	};
