@@ -3,22 +3,11 @@
  * text is valid itself, lies inside it, and decodes to what its length promised.
  */
 #include <errno.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdlib.h>
 
+#include "fuzz.h"
 #include "proto/json.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 static const struct json_field fields[] = { { "id", NULL }, { "sessionKey", "session_key" } };
-
-static void
-must(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 static void
 check_string(struct span text)
