@@ -182,6 +182,10 @@ check-torture: $(BUILD)/torture ## kill and stop 200 users of the bus
 	$(measure) check-torture $(BUILD)/torture 200
 	$(end)
 
+.PHONY: chaos
+chaos: $(BUILD)/lurkbot ## kill and stop workers for CHAOS_S seconds (600) under clients
+	LURKBOT=$(CURDIR)/$(BUILD)/lurkbot /usr/bin/python3 test/e2e/chaos.py
+
 .PHONY: torture
 torture: $(BUILD)/torture ## kill KILLS of them, and count the time that others stood still
 	TORTURE_TIMES=1 $(BUILD)/torture $(KILLS)

@@ -4,6 +4,7 @@ nothing is left behind when it has stopped."""
 import asyncio
 import contextlib
 import glob
+import hashlib
 import http.client
 import json
 import os
@@ -36,19 +37,20 @@ def wait_for(condition, what, patience=PATIENCE):
         tick.wait(0.01)
 
 
+def segment_of(home):
+    """The shared memory of a gateway with this LURKBOT_HOME (lurkbot-internals(7))."""
+    digest = hashlib.sha256(os.path.realpath(home).encode()).hexdigest()[:8]
+    return f"/dev/shm/lurkbot-{os.getuid()}-{digest}"
+
+
 def processes_of(home):
-    """Pids of living processes that were started with this LURKBOT_HOME (zombies do not count)."""
-    wanted = f"LURKBOT_HOME={home}".encode()
+    """Pids of living processes that have this gateway's segment mapped (zombies have nothing)."""
+    wanted = segment_of(home).encode()
     found = []
-    for path in glob.glob("/proc/[0-9]*/environ"):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            with open(path, "rb") as f:
-                if wanted not in f.read().split(b"\0"):
-                    continue
-            pid = int(path.split("/")[2])
-            with open(f"/proc/{pid}/stat") as f:
-                if f.read().rpartition(")")[2].split()[0] != "Z":
-                    found.append(pid)
+    for path in glob.glob("/proc/[0-9]*/maps"):
+        with contextlib.suppress(OSError), open(path, "rb") as f:
+            if wanted in f.read():
+                found.append(int(path.split("/")[2]))
     return found
 
 
@@ -133,9 +135,7 @@ class Gateway:
         assert not left, f"shared memory left behind: {left}"
 
     def segments(self):
-        import hashlib
-        digest = hashlib.sha256(os.path.realpath(self.home).encode()).hexdigest()[:8]
-        return {f"/dev/shm/lurkbot-{os.getuid()}-{digest}"}
+        return {segment_of(self.home)}
 
     # --- where it is --------------------------------------------------------------------------
 
@@ -227,6 +227,7 @@ class Client:
         for future in self.answers.values():
             if not future.done():
                 future.set_exception(ConnectionError("closed"))
+                future.exception()  # seen, also where nobody waits for it any more
         self.closed.set_result((self.ws.close_code, self.ws.close_reason))
 
     async def request(self, method, params=None, **more):
