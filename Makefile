@@ -206,18 +206,27 @@ bench: $(BUILD)/lurkbot bench-program ## measure fan-out and requests
 	LURKBOT=$(BUILD)/lurkbot LURKBOT_BENCH=$(BUILD)/lurkbot-bench test/bench/run
 
 # --- fuzzing ----------------------------------------------------------------------------------
-# test/fuzz/fuzz_*.c are libFuzzer targets; FUZZ_S is how long each may look for trouble.
+# test/fuzz/fuzz_*.c are libFuzzer targets; FUZZ_S is how long each may look for trouble. Without
+# libFuzzer each is a program that is given the files of test/fuzz/corpus.
 
-FUZZERS := $(patsubst test/fuzz/%.c,$(BUILD)/%,$(wildcard test/fuzz/fuzz_*.c))
-FUZZ_OBJECTS := $(FUZZERS:$(BUILD)/%=$(BUILD)/obj/test/fuzz/%.o)
+FUZZ_NAMES := $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
+FUZZERS := $(FUZZ_NAMES:%=$(BUILD)/fuzz_%)
+REPLAYS := $(FUZZ_NAMES:%=$(BUILD)/replay_%)
+FUZZ_OBJECTS := $(patsubst %,$(BUILD)/obj/test/fuzz/%.o,$(FUZZ_NAMES:%=fuzz_%) replay)
 FUZZ_S ?= 30
+FUZZ_JOBS ?= $(shell nproc)
 
 $(BUILD)/fuzz_%: $(BUILD)/obj/test/fuzz/fuzz_%.o $(call archives,$(LAYERS))
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS)
 
+$(BUILD)/replay_%: $(BUILD)/obj/test/fuzz/fuzz_%.o $(BUILD)/obj/test/fuzz/replay.o \
+		$(call archives,$(LAYERS))
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(LIB_LIBS)
+
 .PHONY: fuzz
-fuzz: ## let every fuzzer run for FUZZ_S seconds (clang)
+fuzz: ## let every fuzz target run for FUZZ_S seconds (clang)
 	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang fuzz-run \
 		CFLAGS='-O1 -g -fsanitize=fuzzer-no-link' CONFIGURE_FLAGS=--enable-sanitizers
 
@@ -226,8 +235,18 @@ fuzz-objects: $(FUZZ_OBJECTS)
 
 .PHONY: fuzz-run
 fuzz-run: $(FUZZERS)
-	@for fuzzer in $(FUZZERS); do mkdir -p $$fuzzer.corpus && $$fuzzer \
-		-max_total_time=$(FUZZ_S) -artifact_prefix=$$fuzzer. $$fuzzer.corpus || exit 1; done
+	@printf '%s\n' $(FUZZERS) | xargs -n 1 -P $(FUZZ_JOBS) test/fuzz/run $(FUZZ_S)
+
+.PHONY: check-corpus
+check-corpus: $(REPLAYS) ## give the fuzz targets what is known to be worth a look
+	$(begin)
+	$(foreach name,$(FUZZ_NAMES),$(call one_corpus,$(name)))
+	$(end)
+
+define one_corpus
+$(step) corpus-$(1) $(BUILD)/replay_$(1) test/fuzz/corpus/$(1)
+
+endef
 
 # --- running and testing ----------------------------------------------------------------------
 # Each part of the tests writes a file of lines `PASSED FAILED NAME`; test/report adds them up, and
@@ -251,7 +270,8 @@ run: all ## build, and start the gateway in the foreground
 
 .PHONY: check
 check: ## build, and run all tests
-	$(call take_parts,check-measures check-unit check-failpoints check-torture check-e2e)
+	$(call take_parts,check-measures check-unit check-failpoints check-torture check-corpus \
+		check-e2e)
 
 .PHONY: check-measures
 check-measures: ## layers, circles, lengths, completeness of the manual
@@ -292,10 +312,10 @@ endif
 .PHONY: check-san
 check-san: ## unit and marked end-to-end tests under ASan and UBSan
 	@rm -rf build/san/reports && mkdir -p build/san/reports
-	$(call take_parts,san/check-unit san/check-e2e san/reports)
+	$(call take_parts,san/check-unit san/check-corpus san/check-e2e san/reports)
 
-.PHONY: san/check-unit san/check-e2e san/reports
-san/check-unit san/check-e2e: san/%:
+.PHONY: san/check-unit san/check-corpus san/check-e2e san/reports
+san/check-unit san/check-corpus san/check-e2e: san/%:
 	@$(MAKE) --no-print-directory BUILD=build/san RESULTS=$(RESULTS)/san \
 		CONFIGURE_FLAGS=--enable-sanitizers $*
 
