@@ -12,7 +12,6 @@
  */
 #pragma once
 
-#include <event2/event_struct.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -65,7 +64,6 @@ struct connection {
 	struct list link;  /* gateway.connections, later gateway.graveyard */
 	struct list dirty; /* gateway.dirty while output waits for the end of the turn */
 	struct deadline deadline;
-	struct event event;
 	struct gateway *gateway;
 	const struct connection_handler *handler;
 	size_t head_scanned;	  /* of an HTTP head that is still coming */
@@ -75,8 +73,8 @@ struct connection {
 	struct stuck_frame *held; /* of which the last held_left bytes go before out; or NULL */
 	size_t held_left;
 	int fd;
-	uint32_t id;  /* connId; 0 for one that was refused for want of room */
-	short events; /* what event waits for now */
+	uint32_t id;	 /* connId; 0 for one that was refused for want of room */
+	uint32_t events; /* what the poller watches for now */
 	enum connection_state state;
 	bool framed;	  /* output is WebSocket frames, so a Close frame ends it */
 	bool local;	  /* came over run/gateway.sock */
@@ -170,5 +168,8 @@ void connections_flush(struct gateway *gateway);
 /* Frees the connections that ended in this turn.  Called when no callback is on the stack. */
 void connections_bury(struct gateway *gateway);
 
-/* The deadline callback for deadlines_new. */
+/* The callback for poller_new. */
+void connection_on_ready(void *owner, uint32_t ready);
+
+/* The callback for deadlines_new. */
 void connection_on_deadline(struct deadline *deadline);

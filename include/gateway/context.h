@@ -24,6 +24,7 @@ struct directory;
 struct event_base;
 struct fanout;
 struct peers;
+struct poller;
 struct publisher;
 struct recent;
 struct ring;
@@ -51,6 +52,7 @@ struct gateway {
 	unsigned slots_in_use; /* see census_slots_in_use */
 
 	/* modules, each owned by its own _new and _free */
+	struct poller *poller;
 	struct deadlines *deadlines;
 	struct audiences *audiences;
 	struct fanout *fanout;

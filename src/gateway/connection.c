@@ -2,13 +2,12 @@
  * The life of a client's socket.
  *
  * Invariants: a connection stands on gateway.connections until it is CONNECTION_DEAD, then on the
- * graveyard; `events` always says what the event waits for; output leaves in the order in which it was
+ * graveyard; `events` always says what the poller watches for; output leaves in the order in which it was
  * queued, and the head of `out` is never moved inside a frame without out_head_left knowing.
  */
 #include "gateway/connection.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,6 +20,7 @@
 #include "bus/directory.h"
 #include "conf/conf.h"
 #include "gateway/context.h"
+#include "gateway/poller.h"
 #include "gateway/stuck.h"
 #include "proto/frame.h"
 #include "proto/hello.h"
@@ -61,9 +61,9 @@ connection_kill(struct connection *c)
 	if (c->state == CONNECTION_DEAD)
 		return;
 	c->state = CONNECTION_DEAD;
-	if (c->events != 0)
-		event_del(&c->event);
-	c->events = 0;
+	/* Where that fails, closing the descriptor does it. */
+	if (poller_watch(g->poller, c->fd, c->events, 0, c) == 0)
+		c->events = 0;
 	deadline_clear(&c->deadline);
 	release_held(c);
 	list_remove(&c->dirty);
@@ -78,35 +78,24 @@ connection_kill(struct connection *c)
 		g->refused--;
 }
 
-/* What the event should wait for follows from the state alone; called after every change of it. */
-static void on_event(evutil_socket_t fd, short what, void *arg);
-
+/* What is watched for follows from the state alone; called after every change of it. */
 static void
 update_events(struct connection *c)
 {
-	short want = 0;
+	uint32_t want = 0;
 
 	if (c->state == CONNECTION_DEAD)
 		return;
 	if ((!c->paused && !c->blocked && !c->behind) || c->state == CONNECTION_CLOSING)
-		want |= EV_READ;
+		want |= POLLER_READ;
 	if (c->peer_done)
-		want &= (short)~EV_READ;
+		want &= ~(uint32_t)POLLER_READ;
 	if (c->stalled || (has_output(c) && list_is_empty(&c->dirty)))
-		want |= EV_WRITE;
-	if (want == c->events)
-		return;
-	if (c->events != 0)
-		event_del(&c->event);
-	c->events = want;
-	if (want == 0)
-		return;
-	if (event_assign(
-		&c->event, c->gateway->base, c->fd, (short)(want | EV_PERSIST), on_event, c) != 0 ||
-	    event_add(&c->event, NULL) != 0) {
-		c->events = 0;
+		want |= POLLER_WRITE;
+	if (poller_watch(c->gateway->poller, c->fd, c->events, want, c) < 0)
 		connection_abort(c, "it cannot be watched");
-	}
+	else
+		c->events = want;
 }
 
 /* Says how much of the frame is left in which the first `sent` bytes of data end. */
@@ -361,17 +350,17 @@ on_readable(struct connection *c)
 		flush(c);
 }
 
-static void
-on_event(evutil_socket_t fd, short what, void *arg)
+void
+connection_on_ready(void *owner, uint32_t ready)
 {
-	struct connection *c = arg;
+	struct connection *c = owner;
 
-	(void)fd;
-	if ((what & EV_WRITE) != 0) {
+	ready &= c->events;
+	if ((ready & POLLER_WRITE) != 0) {
 		c->stalled = false;
 		flush(c);
 	}
-	if ((what & EV_READ) != 0 && (c->events & EV_READ) != 0)
+	if ((ready & c->events & POLLER_READ) != 0)
 		on_readable(c);
 	update_events(c);
 }

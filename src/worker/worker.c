@@ -30,6 +30,7 @@
 #include "gateway/deadlines.h"
 #include "gateway/fanout.h"
 #include "gateway/peers.h"
+#include "gateway/poller.h"
 #include "gateway/publisher.h"
 #include "gateway/recent.h"
 #include "gateway/roll.h"
@@ -50,9 +51,11 @@ struct worker {
 	const struct inherit *inherit;
 	struct acceptor *acceptor;
 	struct drain drain;
+	struct event poller_event;
 	struct event control_event;
 	struct event bell_event;
 	struct event tick_event;
+	uint64_t looked_ms; /* when all was looked at last */
 };
 
 static void
@@ -63,6 +66,16 @@ on_bell(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	bell_drain(w->gateway.segment, w->gateway.slot);
+}
+
+static void
+on_poller(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	poller_turn(w->gateway.poller);
 }
 
 static void
@@ -157,6 +170,7 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	fill_names(g, inherit);
 	census_refresh(g);
 	g->read_buffer = mem_alloc(GATEWAY_READ_BYTES);
+	g->poller = poller_new(connection_on_ready);
 	g->deadlines = new_deadlines(&g->conf->gateway);
 	g->audiences = audiences_new();
 	g->fanout = fanout_new();
@@ -165,9 +179,9 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	g->publisher = publisher_new();
 	g->recent = recent_new();
 	g->peers = peers_new(roll_part_write);
-	return g->read_buffer != NULL && g->deadlines != NULL && g->audiences != NULL &&
-	       g->fanout != NULL && g->catchup != NULL && g->stuck != NULL &&
-	       g->publisher != NULL && g->recent != NULL && g->peers != NULL;
+	return g->read_buffer != NULL && g->poller != NULL && g->deadlines != NULL &&
+	       g->audiences != NULL && g->fanout != NULL && g->catchup != NULL &&
+	       g->stuck != NULL && g->publisher != NULL && g->recent != NULL && g->peers != NULL;
 }
 
 /*
@@ -194,13 +208,15 @@ start_events(struct worker *w)
 	g->base = event_base_new();
 	if (g->base == NULL)
 		return false;
+	event_assign(
+	    &w->poller_event, g->base, poller_fd(g->poller), EV_READ | EV_PERSIST, on_poller, w);
 	event_assign(&w->control_event, g->base, w->inherit->control_fd, EV_READ | EV_PERSIST,
 	    on_control, w);
 	event_assign(&w->bell_event, g->base, segment_bell_fd(g->segment, g->slot),
 	    EV_READ | EV_PERSIST, on_bell, w);
 	event_assign(&w->tick_event, g->base, -1, EV_PERSIST, on_tick, w);
-	if (event_add(&w->control_event, NULL) != 0 || event_add(&w->bell_event, NULL) != 0 ||
-	    event_add(&w->tick_event, &tick) != 0)
+	if (event_add(&w->poller_event, NULL) != 0 || event_add(&w->control_event, NULL) != 0 ||
+	    event_add(&w->bell_event, NULL) != 0 || event_add(&w->tick_event, &tick) != 0)
 		return false;
 	w->acceptor = acceptor_new(g, w->inherit);
 	return w->acceptor != NULL;
@@ -226,12 +242,31 @@ worker_free(struct worker *w)
 	buf_fini(&g->reply);
 	mem_free(g->read_buffer);
 	if (g->base != NULL) {
+		event_del(&w->poller_event);
 		event_del(&w->control_event);
 		event_del(&w->bell_event);
 		event_del(&w->tick_event);
 		event_base_free(g->base);
 	}
+	poller_free(g->poller);
 	mem_free(w);
+}
+
+/*
+ * While clients keep us busy, they are all that is looked at; the rest (listeners, the tick, the supervisor)
+ * has its turn once a millisecond.
+ */
+static void
+turn(struct worker *w)
+{
+	struct gateway *g = &w->gateway;
+	bool more = turn_end(g);
+	uint64_t now_ms = clock_mono_ms();
+
+	if (now_ms == w->looked_ms && poller_turn(g->poller))
+		return;
+	event_base_loop(g->base, EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0));
+	w->looked_ms = clock_mono_ms();
 }
 
 static void
@@ -239,11 +274,8 @@ run(struct worker *w)
 {
 	struct gateway *g = &w->gateway;
 
-	while (!w->drain.done) {
-		bool more = turn_end(g);
-
-		event_base_loop(g->base, EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0));
-	}
+	while (!w->drain.done)
+		turn(w);
 	turn_end(g);
 }
 

@@ -5,7 +5,6 @@
 #include "support_cmocka.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,6 +16,7 @@
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/httpd.h"
+#include "gateway/poller.h"
 #include "gateway/wsock.h"
 #include "proto/frame.h"
 #include "support_alloc.h"
@@ -64,7 +64,7 @@ set_up(void **state)
 		.max_fragments = 1024,
 		.echo = true,
 	};
-	g = (struct gateway){ .conf = &conf, .base = event_base_new() };
+	g = (struct gateway){ .conf = &conf, .poller = poller_new(connection_on_ready) };
 	g.counters = aligned_alloc(64, sizeof(struct counters));
 	memset(g.counters, 0, sizeof(struct counters));
 	list_init(&g.connections);
@@ -81,7 +81,7 @@ set_up(void **state)
 static void
 turn(void)
 {
-	event_base_loop(g.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	poller_turn(g.poller);
 	connections_flush(&g);
 	connections_bury(&g);
 }
@@ -113,7 +113,7 @@ tear_down(void **state)
 	buf_fini(&g.reply);
 	buf_fini(&sent);
 	buf_fini(&received);
-	event_base_free(g.base);
+	poller_free(g.poller);
 	return 0;
 }
 
