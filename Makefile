@@ -271,7 +271,7 @@ run: all ## build, and start the gateway in the foreground
 .PHONY: check
 check: ## build, and run all tests
 	$(call take_parts,check-measures check-unit check-failpoints check-torture check-corpus \
-		check-e2e)
+		check-e2e check-e2e-send)
 
 .PHONY: check-measures
 check-measures: ## layers, circles, lengths, completeness of the manual
@@ -292,6 +292,11 @@ PYTEST = /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) test/
 check-e2e: $(BUILD)/lurkbot $(WS) ## the end-to-end tests alone
 	@LURKBOT=$(CURDIR)/$(BUILD)/lurkbot NODE_PATH=$(CURDIR)/build/node_modules \
 		test/run-pytest $(RESULTS)/$@ $(PYTEST)
+
+.PHONY: check-e2e-send
+check-e2e-send: $(BUILD)/lurkbot $(WS) ## the same, with a system call for each client and event
+	@LURKBOT=$(CURDIR)/$(BUILD)/lurkbot NODE_PATH=$(CURDIR)/build/node_modules \
+		LURKBOT_TEST_SENDER=send test/run-pytest $(RESULTS)/$@ $(PYTEST)
 
 # npm is to trust what the system trusts.
 $(WS):

@@ -11,6 +11,9 @@
 
 #include "base/log.h"
 
+/* How a run of bytes goes to many clients. */
+enum conf_sender { SENDER_AUTO, SENDER_SEND, SENDER_IO_URING };
+
 /* The settings under "gateway". Strings are never NULL. */
 struct conf_gateway {
 	char *host;			   /* a name or an address, without brackets */
@@ -28,6 +31,7 @@ struct conf_gateway {
 	uint32_t slow_consumer_timeout_ms; /* behind, before it is closed */
 	uint64_t stuck_bytes;		   /* of each worker, for frames sent in part */
 	uint32_t position_interval_ms;	   /* without an event, before gateway.position */
+	enum conf_sender sender;	   /* the way out to clients */
 	int listen_backlog;		   /* as listen(2) takes it */
 	uint64_t ring_bytes;		   /* of the event ring */
 	uint64_t mailbox_bytes;		   /* of one process's mailbox */

@@ -79,6 +79,7 @@ struct connection {
 	bool framed;	  /* output is WebSocket frames, so a Close frame ends it */
 	bool local;	  /* came over run/gateway.sock */
 	bool paused;	  /* the handler wants no input for now */
+	bool known;	  /* to the sender's ring */
 	bool stalled;	  /* the kernel took less than it was given: it says when it takes more */
 	bool blocked;	  /* past max_buffered_bytes: no input until the peer takes output */
 	bool behind;	  /* had its share of this turn; the rest of in waits for the next */
@@ -155,6 +156,18 @@ void connection_queue_text(struct connection *connection, struct span text);
  * then 0 is returned.
  */
 size_t connection_send_run(struct connection *connection, struct span run) must_check;
+
+/*
+ * Whether the connection is open, is owed nothing and took all so far, so that somebody else may send a run of
+ * whole frames to its socket, and tells connection_note_sent what became of it if that was not all of it.
+ */
+bool connection_is_clear(const struct connection *connection);
+
+/*
+ * The run of `len` bytes was sent with this result: as many bytes as the kernel took, or -errno. Returns how
+ * many it took. May end the connection.
+ */
+size_t connection_note_sent(struct connection *connection, int result, size_t len) must_check;
 
 /*
  * Takes over a reference to the frame of which all but the last `left` bytes (at least 1) were sent: the

@@ -30,7 +30,9 @@ struct recent;
 struct ring;
 struct roster;
 struct segment;
+struct sender;
 struct stuck_frames;
+struct uring;
 
 enum {
 	/* One read takes at most this much, so one busy peer cannot keep the loop to itself. */
@@ -53,6 +55,8 @@ struct gateway {
 
 	/* modules, each owned by its own _new and _free */
 	struct poller *poller;
+	struct sender *sender;
+	struct uring *uring; /* the sender's; NULL: a system call for each send */
 	struct deadlines *deadlines;
 	struct audiences *audiences;
 	struct fanout *fanout;

@@ -95,3 +95,9 @@ size_t frame_payload_offset(struct span frame);
  * the header, and 0 says that it does not hold even that.
  */
 uint64_t frame_total(struct span frame);
+
+/*
+ * Of a run of frames, of which the first began earlier and has `head_left` bytes left (0: it begins here), the
+ * first `sent` bytes are gone: how many bytes of the frame in which they end are left; 0 when they end with one.
+ */
+uint64_t frame_left_after(uint64_t head_left, struct span frames, size_t sent);

@@ -16,8 +16,11 @@
 static const char *const log_levels[] = { "debug", "info", "warning", "error", NULL };
 static const char *const log_formats[] = { "text", "json", NULL };
 
+static const char *const senders[] = { "auto", "send", "io_uring", NULL };
+
 static_assert(LOG_LEVEL_DEBUG == 0 && LOG_LEVEL_ERROR == 3, "as log_levels");
 static_assert(LOG_FORMAT_TEXT == 0 && LOG_FORMAT_JSON == 1, "as log_formats");
+static_assert(SENDER_AUTO == 0 && SENDER_IO_URING == 2, "as senders");
 
 /* When a changed value counts. */
 enum { AT_RESTART = 0, ON_RELOAD = 1 };
@@ -63,6 +66,8 @@ const struct setting settings[] = {
 	    .help = "memory of each worker for events that slow clients took in part" },
 	{ INT(position_interval_ms, 30000, 100, 86400000, ON_RELOAD, "ms"),
 	    .help = "time after which a client that was sent no event is told its position" },
+	{ MEMBER(sender), .type = SETTING_ENUM, .default_text = "auto", .choices = senders,
+	    .help = "way out of events: send, io_uring, or the better one that there is" },
 	{ INT(listen_backlog, 4096, 1, 65535, AT_RESTART, "connections"),
 	    .help = "connections that may wait to be accepted" },
 	{ INT(ring_bytes, 33554432, 65536, 68719476736, AT_RESTART, "bytes"),

@@ -25,6 +25,7 @@
 #include "proto/frame.h"
 #include "proto/hello.h"
 #include "sys/sockets.h"
+#include "sys/uring.h"
 
 enum {
 	/* What one peer may have handled before the others have their turn. */
@@ -61,9 +62,10 @@ connection_kill(struct connection *c)
 	if (c->state == CONNECTION_DEAD)
 		return;
 	c->state = CONNECTION_DEAD;
-	/* Where that fails, closing the descriptor does it. */
 	if (poller_watch(g->poller, c->fd, c->events, 0, c) == 0)
 		c->events = 0;
+	if (c->known && g->uring != NULL)
+		uring_forget(g->uring, c->fd);
 	deadline_clear(&c->deadline);
 	release_held(c);
 	list_remove(&c->dirty);
@@ -98,28 +100,6 @@ update_events(struct connection *c)
 		c->events = want;
 }
 
-/* Says how much of the frame is left in which the first `sent` bytes of data end. */
-static uint64_t
-frame_left_after(uint64_t head_left, struct span frames, size_t sent)
-{
-	size_t at = 0;
-	uint64_t left = head_left;
-
-	while (at < sent) {
-		uint64_t step;
-
-		if (left == 0)
-			left = frame_total(span_make(frames.p + at, frames.n - at));
-		if (left == 0) /* no frame of ours: better drop nothing than count for ever */
-			return frames.n - sent;
-		step = left < sent - at ? left : sent - at;
-
-		at += (size_t)step;
-		left -= step;
-	}
-	return left;
-}
-
 /* Nothing waits any more: see whether that ends a closing connection. */
 static void
 on_flushed(struct connection *c)
@@ -137,6 +117,13 @@ on_flushed(struct connection *c)
 	}
 }
 
+/* Whether a send failed only because the socket has no room for now. */
+static bool
+is_no_room(int error)
+{
+	return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS;
+}
+
 /* Sends `total` bytes in `count` parts; returns how many were taken, or -1 for a socket of no use. */
 static ssize_t
 send_parts(struct connection *c, struct iovec *parts, size_t count, size_t total)
@@ -148,7 +135,7 @@ send_parts(struct connection *c, struct iovec *parts, size_t count, size_t total
 		n = count == 1 ? send(c->fd, parts->iov_base, total, MSG_NOSIGNAL | MSG_DONTWAIT)
 			       : sendmsg(c->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS))
+	if (n < 0 && is_no_room(errno))
 		n = 0;
 	if (n > 0)
 		counters_add(&c->gateway->counters->bytes_out, (uint64_t)n);
@@ -518,6 +505,26 @@ connection_send_run(struct connection *c, struct span run)
 	if (c->stalled)
 		update_events(c);
 	return (size_t)n;
+}
+
+bool
+connection_is_clear(const struct connection *c)
+{
+	return c->state == CONNECTION_OPEN && !c->stalled && !has_output(c);
+}
+
+size_t
+connection_note_sent(struct connection *c, int result, size_t len)
+{
+	if (is_no_room(-result))
+		result = 0;
+	if (result < 0) {
+		connection_abort(c, strerror(-result));
+		return 0;
+	}
+	c->stalled = (size_t)result < len;
+	update_events(c);
+	return (size_t)result;
 }
 
 void

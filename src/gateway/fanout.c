@@ -17,6 +17,7 @@
 #include "gateway/context.h"
 #include "gateway/notice.h"
 #include "gateway/recent.h"
+#include "gateway/sender.h"
 
 enum {
 	BATCH_BYTES = 1024 * 1024,
@@ -29,6 +30,7 @@ struct fanout {
 	bool starved;
 	struct log_limit lapped, damaged, no_memory;
 	unsigned delivered[BATCH_EVENTS];
+	unsigned fell_short; /* of the members that are sent a run */
 };
 
 struct fanout *
@@ -156,27 +158,33 @@ put_off(struct gateway *g, struct audience *audience)
 		catchup_begin(container_of(first, struct connection, member), g->level_seq);
 }
 
+static void
+on_short(struct connection *c, size_t sent)
+{
+	struct gateway *g = c->gateway;
+
+	g->fanout->fell_short++;
+	if (c->state == CONNECTION_OPEN)
+		catchup_begin_inside(c, &g->fanout->batch, sent, g->level_seq);
+}
+
 /* Gives the run to all members; returns how many of them took all of it. */
 static unsigned
 send_to_members(struct gateway *g, struct audience *audience, struct span run)
 {
 	struct list *at, *tmp;
 	/* The audience is freed with its last member, and with it the head of the list. */
-	unsigned left = audience->level_count;
-	unsigned served = 0;
+	unsigned count = audience->level_count, left = count;
 
+	g->fanout->fell_short = 0;
+	sender_begin(g, run, count, on_short);
 	LIST_FOREACH_SAFE (at, tmp, &audience->level) {
-		struct connection *c = container_of(at, struct connection, member);
-		size_t sent = connection_send_run(c, run);
-
-		if (sent == run.n)
-			served++;
-		else if (c->state == CONNECTION_OPEN)
-			catchup_begin_inside(c, &g->fanout->batch, sent, g->level_seq);
+		sender_send(g, container_of(at, struct connection, member));
 		if (--left == 0)
 			break;
 	}
-	return served;
+	sender_end(g);
+	return count - g->fanout->fell_short;
 }
 
 static void

@@ -10,6 +10,7 @@
 #include "config.h"
 #include "gateway/census.h"
 #include "gateway/context.h"
+#include "gateway/sender.h"
 #include "bus/counters.h"
 #include "bus/segment.h"
 
@@ -107,7 +108,7 @@ report_details(const struct gateway *g, struct jsonw *w)
 	jsonw_cstr(w, g->address);
 	jsonw_array_end(w);
 	jsonw_key(w, "sender");
-	jsonw_cstr(w, "send");
+	jsonw_cstr(w, sender_name(g));
 	if (g->conf->config_path != NULL) {
 		jsonw_key(w, "configPath");
 		jsonw_cstr(w, g->conf->config_path);

@@ -154,3 +154,23 @@ frame_total(struct span frame)
 		len = len << 8 | (uint8_t)frame.p[i];
 	return header + len;
 }
+
+uint64_t
+frame_left_after(uint64_t head_left, struct span frames, size_t sent)
+{
+	size_t at = 0;
+	uint64_t left = head_left;
+
+	while (at < sent) {
+		uint64_t step;
+
+		if (left == 0)
+			left = frame_total(span_make(frames.p + at, frames.n - at));
+		if (left == 0) /* no frame: better drop nothing than count for ever */
+			return frames.n - sent;
+		step = min_u64(left, sent - at);
+		at += (size_t)step;
+		left -= step;
+	}
+	return left;
+}

@@ -34,6 +34,7 @@
 #include "gateway/publisher.h"
 #include "gateway/recent.h"
 #include "gateway/roll.h"
+#include "gateway/sender.h"
 #include "gateway/stuck.h"
 #include "gateway/turn.h"
 #include "sys/control.h"
@@ -249,6 +250,7 @@ worker_free(struct worker *w)
 		event_base_free(g->base);
 	}
 	poller_free(g->poller);
+	sender_close(g);
 	mem_free(w);
 }
 
@@ -279,26 +281,51 @@ run(struct worker *w)
 	turn_end(g);
 }
 
+/* Status 2 when the configuration asks for a way out that there is not. */
+static int
+choose_sender(struct gateway *g)
+{
+	int r = sender_open(g);
+
+	if (r == 0)
+		return 0;
+	log_error("gateway.sender: %s%s", strerror(-r),
+	    r == -ENOMEM ? "" : "; io_uring is not to be had here, use auto or send");
+	return r == -ENOMEM ? 1 : 2;
+}
+
+static int
+serve(struct worker *w)
+{
+	struct gateway *g = &w->gateway;
+	int status;
+
+	if (!gateway_init(g, w->inherit) || !start_events(w)) {
+		log_error("the worker could not start: %s", strerror(errno));
+		return 1;
+	}
+	status = choose_sender(g);
+	if (status != 0)
+		return status;
+	read_history(g);
+	roster_set_state(g->roster, g->slot, ROSTER_SERVING);
+	roster_beat(g->roster, g->slot, clock_mono_ms());
+	if (control_send(w->inherit->control_fd, CONTROL_READY, NULL, 0, NULL, 0) < 0)
+		return 1;
+	run(w);
+	return 0;
+}
+
 int
 worker_main(const struct inherit *inherit)
 {
 	struct worker *w = mem_zalloc(sizeof(*w));
-	int status = 1;
+	int status;
 
 	if (w == NULL)
 		return 1;
 	w->inherit = inherit;
-	if (!gateway_init(&w->gateway, inherit) || !start_events(w)) {
-		log_error("the worker could not start: %s", strerror(errno));
-	} else {
-		read_history(&w->gateway);
-		roster_set_state(w->gateway.roster, w->gateway.slot, ROSTER_SERVING);
-		roster_beat(w->gateway.roster, w->gateway.slot, clock_mono_ms());
-		if (control_send(inherit->control_fd, CONTROL_READY, NULL, 0, NULL, 0) == 0) {
-			run(w);
-			status = 0;
-		}
-	}
+	status = serve(w);
 	worker_free(w);
 	return status;
 }

@@ -18,6 +18,7 @@ import time
 import websockets
 
 LURKBOT = os.environ.get("LURKBOT", str(pathlib.Path(__file__).parents[2] / "build" / "lurkbot"))
+SENDER = os.environ.get("LURKBOT_TEST_SENDER")  # gateway.sender of all that say nothing of it
 SLOW = float(os.environ.get("LURKBOT_TEST_SLOW", "1"))  # sanitizer builds need more patience
 PATIENCE = 20.0 * SLOW
 # So that two gateways have room in the 64 MB of /dev/shm that a container is given.
@@ -60,6 +61,8 @@ class Gateway:
     def __init__(self, home, **settings):
         self.home = str(home)
         self.settings = {"port": 0, "workers": 2, "ring_bytes": RING_BYTES, **settings}
+        if SENDER:
+            self.settings.setdefault("sender", SENDER)
         self.process = None
         self.lines = []
         self._more = threading.Condition()

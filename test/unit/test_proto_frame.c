@@ -207,6 +207,33 @@ test_measuring_own_frames(void **state)
 	}
 }
 
+/* Wherever a run is cut, what is left of its frame is known. */
+static void
+what_is_left_of_a_frame(void **state)
+{
+	static const char text[300];
+	struct buf run = { 0 };
+	size_t ends[3], frame = 0;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		frame_append(&run, WS_TEXT, span_make(text, i * 140));
+		ends[i] = run.len;
+	}
+	for (size_t sent = 1; sent <= run.len; sent++) {
+		while (sent > ends[frame])
+			frame++;
+		assert_int_equal(frame_left_after(0, buf_span(&run), sent), ends[frame] - sent);
+		/* The same run, behind the rest of a frame that begins earlier. */
+		assert_int_equal(
+		    frame_left_after(ends[0], buf_span(&run), sent), ends[frame] - sent);
+	}
+	assert_int_equal(frame_left_after(7, SPAN("1234567"), 3), 4);
+	/* No whole header, so no frame. */
+	assert_int_equal(frame_left_after(0, SPAN("\x81"), 1), 0);
+	buf_fini(&run);
+}
+
 int
 main(void)
 {
@@ -220,6 +247,7 @@ main(void)
 		cmocka_unit_test(test_close_reason_is_cut),
 		cmocka_unit_test(test_close_codes),
 		cmocka_unit_test(test_out_of_memory),
+		cmocka_unit_test(what_is_left_of_a_frame),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,165 @@
+/*
+ * Two ways out behind one interface.
+ *
+ * io_uring is given only connections that are owed nothing and whose socket took all so far, each once in a
+ * run; the others, and what a failing ring leaves, are sent to one by one. So the order of bytes is the same
+ * either way, and what a socket did not take is known before anything else is sent to it.
+ */
+#include "gateway/sender.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "bus/counters.h"
+#include "conf/conf.h"
+#include "gateway/connection.h"
+#include "gateway/context.h"
+#include "sys/uring.h"
+
+enum {
+	SENDS_AT_ONCE = 1024,
+	WORTH_IT = 2, /* with fewer, a system call each is not more */
+};
+
+struct sender {
+	struct span run;
+	sender_fn on_short;
+	bool is_many;
+	unsigned count;
+	struct connection
+	    *waiting[SENDS_AT_ONCE]; /* count of them are given to the ring, not yet submitted */
+};
+
+static unsigned
+descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (unsigned)min_u64(limit.rlim_cur, 1U << 20)
+						     : SENDS_AT_ONCE;
+}
+
+int
+sender_open(struct gateway *g)
+{
+	enum conf_sender choice = g->conf->gateway.sender;
+	int r = 0;
+
+	g->sender = mem_zalloc(sizeof(*g->sender));
+	if (g->sender == NULL)
+		return -ENOMEM;
+	if (choice != SENDER_SEND)
+		r = uring_open(SENDS_AT_ONCE, descriptor_limit(), &g->uring);
+	if (r < 0 && choice == SENDER_IO_URING)
+		return r;
+	if (r < 0)
+		log_info("io_uring is not to be had (%s): sending without", strerror(-r));
+	return 0;
+}
+
+void
+sender_close(struct gateway *g)
+{
+	uring_close(g->uring);
+	g->uring = NULL;
+	mem_free(g->sender);
+	g->sender = NULL;
+}
+
+const char *
+sender_name(const struct gateway *g)
+{
+	return g->uring != NULL ? "io_uring" : "send";
+}
+
+/* --- one by one --------------------------------------------------------------------------- */
+
+static void
+send_one(struct sender *sender, struct connection *c)
+{
+	size_t sent = connection_send_run(c, sender->run);
+
+	if (sent < sender->run.n)
+		sender->on_short(c, sent);
+}
+
+/* --- together ----------------------------------------------------------------------------- */
+
+/* Whether the ring knows the connection's socket, which it is told of when it is first of use. */
+static bool
+is_known(struct gateway *g, struct connection *c)
+{
+	if (!c->known && uring_know(g->uring, c->fd) == 0)
+		c->known = true;
+	return c->known;
+}
+
+/* A send of the ring's did not go through whole. Returns the bytes of the run that are missing. */
+static size_t
+settle(struct sender *sender, struct connection *c, int result)
+{
+	size_t sent = connection_note_sent(c, result, sender->run.n);
+
+	if (sent < sender->run.n)
+		sender->on_short(c, sent);
+	return sender->run.n - sent;
+}
+
+static void
+submit(struct gateway *g)
+{
+	struct sender *sender = g->sender;
+	unsigned count = sender->count, taken;
+	uint64_t missing = 0;
+	void *owner;
+	int result;
+
+	if (count == 0)
+		return;
+	sender->count = 0;
+	taken = uring_submit(g->uring);
+	while (uring_next(g->uring, &owner, &result))
+		missing += settle(sender, owner, result);
+	counters_add(&g->counters->bytes_out, (uint64_t)taken * sender->run.n - missing);
+	if (taken == count)
+		return;
+	log_warning("io_uring failed: sending without from now on");
+	uring_close(g->uring);
+	g->uring = NULL;
+	for (unsigned i = taken; i < count; i++)
+		send_one(sender, sender->waiting[i]);
+}
+
+void
+sender_begin(struct gateway *g, struct span run, unsigned count, sender_fn on_short)
+{
+	struct sender *sender = g->sender;
+
+	sender->run = run;
+	sender->on_short = on_short;
+	sender->is_many = count >= WORTH_IT;
+}
+
+void
+sender_send(struct gateway *g, struct connection *c)
+{
+	struct sender *sender = g->sender;
+
+	if (g->uring == NULL || !sender->is_many || !connection_is_clear(c) || !is_known(g, c)) {
+		send_one(sender, c);
+		return;
+	}
+	uring_add(g->uring, c->fd, sender->run, c);
+	sender->waiting[sender->count++] = c;
+	if (uring_room(g->uring) == 0)
+		submit(g);
+}
+
+void
+sender_end(struct gateway *g)
+{
+	submit(g);
+}
