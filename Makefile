@@ -190,6 +190,40 @@ chaos: $(BUILD)/lurkbot ## kill and stop workers for CHAOS_S seconds (600) under
 torture: $(BUILD)/torture ## kill KILLS of them, and count the time that others stood still
 	TORTURE_TIMES=1 $(BUILD)/torture $(KILLS)
 
+# --- races ------------------------------------------------------------------------------------
+# test/race is the bus with threads in place of processes, for ThreadSanitizer. RACE_EVENTS is how
+# many each writer publishes. Three faults are planted in turn, and have to be reported: a lock that
+# is not taken, a counter that is not atomic, and, in a tree of its own, stores that do not release.
+# helgrind and drd have nothing to add: they take every atomic word for a race.
+
+RACE_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard test/race/*.c) test/torture/events.c)
+RACE_WRAPS := shlock_take shlock_give pthread_mutex_clocklock
+RACE_EVENTS ?= 10000
+
+$(BUILD)/race: $(RACE_OBJECTS) $(call archives,bus base)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) $(RACE_WRAPS:%=-Wl,--wrap=%) -o $@ $^
+
+.PHONY: race-program
+race-program: $(BUILD)/race
+
+race_tree = $(MAKE) --no-print-directory BUILD=build/$(1) CONFIGURE_FLAGS=--enable-sanitizers=thread \
+	CPPFLAGS='$(2)' race-program
+
+.PHONY: check-race
+check-race: ## the bus with threads in place of processes, under TSan
+	@$(call race_tree,tsan)
+	@$(call race_tree,tsan-relaxed,-include $(CURDIR)/test/race/relaxed.h)
+	$(begin)
+	$(measure) check-race test/race/check build/tsan/race $(RACE_EVENTS)
+	$(measure) check-race-lock test/race/check --reports 'append|set_digits|digits_.*' build/tsan/race \
+		$(RACE_EVENTS) lock
+	$(measure) check-race-counter test/race/check --reports 'add_plainly|counters_.*' \
+		build/tsan/race $(RACE_EVENTS) counter
+	$(measure) check-race-release test/race/check --reports 'check_.*|look_.*' \
+		build/tsan-relaxed/race $(RACE_EVENTS)
+	$(end)
+
 # --- benchmark --------------------------------------------------------------------------------
 
 BENCH_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard test/bench/*.c))
@@ -270,8 +304,8 @@ run: all ## build, and start the gateway in the foreground
 
 .PHONY: check
 check: ## build, and run all tests
-	$(call take_parts,check-measures check-unit check-failpoints check-torture check-corpus \
-		check-e2e)
+	$(call take_parts,check-measures check-unit check-failpoints check-torture check-race \
+		check-corpus check-e2e)
 
 .PHONY: check-measures
 check-measures: ## layers, circles, lengths, completeness of the manual
@@ -332,7 +366,7 @@ C_FILES = $(shell git ls-files 'src/*.c' 'include/*.h' 'test/*.[ch]')
 SCRIPTS = $(shell git grep -lE '^\#!.*sh$$' -- .ci contrib test)
 strict_build = $(MAKE) --no-print-directory BUILD=build/lint-$(1) CC=$(1) \
 	CONFIGURE_FLAGS=--enable-werror all unit bench-program fuzz-objects walk-objects \
-	torture-program
+	torture-program race-program
 
 .PHONY: lint-code
 lint-code: $(BUILD)/config.mk
