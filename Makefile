@@ -15,9 +15,9 @@ include $(BUILD)/config.mk
 endif
 
 # These do everything on a fresh machine, so what they need is looked for before configure runs.
-ifneq ($(filter run check% lint bench fuzz,$(MAKECMDGOALS)),)
-PURPOSES := build $(if $(filter check% lint,$(MAKECMDGOALS)),test) \
-	$(filter lint fuzz,$(MAKECMDGOALS))
+ifneq ($(filter run check% lint bench fuzz coverage,$(MAKECMDGOALS)),)
+PURPOSES := build $(if $(filter check% lint coverage,$(MAKECMDGOALS)),test) \
+	$(filter lint fuzz coverage,$(MAKECMDGOALS)) $(patsubst check-%,%,$(filter %-valgrind,$(MAKECMDGOALS)))
 build/configure $(BUILD)/config.mk: | deps-missing
 endif
 
@@ -322,9 +322,11 @@ check-unit: $(UNIT_TESTS) ## the unit tests alone
 
 PYTEST = /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) test/e2e
 
+E2E_PROGRAM = $(CURDIR)/$(BUILD)/lurkbot
+
 .PHONY: check-e2e
 check-e2e: $(BUILD)/lurkbot $(WS) ## the end-to-end tests alone
-	@LURKBOT=$(CURDIR)/$(BUILD)/lurkbot NODE_PATH=$(CURDIR)/build/node_modules \
+	@LURKBOT=$(E2E_PROGRAM) NODE_PATH=$(CURDIR)/build/node_modules \
 		test/run-pytest $(RESULTS)/$@ $(PYTEST)
 
 # npm is to trust what the system trusts.
@@ -358,6 +360,48 @@ san/reports:
 	$(step) sanitizer-reports sh -c '! grep -h . build/san/reports/*'
 	$(end)
 
+# --- valgrind ---------------------------------------------------------------------------------
+# What is written to a report is an error or a leak; a process without either leaves an empty one.
+
+VALGRIND_UNITS := $(wildcard $(addprefix test/unit/test_,proto_*.c bus_*.c gateway_*.c))
+
+.PHONY: check-valgrind
+check-valgrind: ## unit and marked end-to-end tests under valgrind
+	@rm -rf build/valgrind/reports && mkdir -p build/valgrind/reports
+	$(call take_parts,valgrind/check-unit valgrind/check-e2e valgrind/reports)
+
+.PHONY: valgrind/check-unit valgrind/check-e2e valgrind/reports
+valgrind/check-unit valgrind/check-e2e: valgrind/%:
+	@LURKBOT_TEST_SLOW=5 RUN_UNDER=valgrind VALGRIND_PROGRAM=$(CURDIR)/build/valgrind/lurkbot \
+		VALGRIND_OPTS='-q --leak-check=full --log-file=$(CURDIR)/build/valgrind/reports/%p' \
+		$(MAKE) --no-print-directory BUILD=build/valgrind RESULTS=$(RESULTS)/valgrind \
+		CONFIGURE_FLAGS=--enable-sanitizers=valgrind UNIT_SOURCES='$(VALGRIND_UNITS)' \
+		PYTEST_FLAGS='-m valgrind' E2E_PROGRAM=$(CURDIR)/test/under-valgrind $*
+
+valgrind/reports:
+	$(begin)
+	$(step) valgrind-ran test -n "$$(ls build/valgrind/reports)"
+	$(step) valgrind-reports sh -c '! grep -r . build/valgrind/reports'
+	$(end)
+
+# --- coverage ---------------------------------------------------------------------------------
+# Of the lines of proto and bus, by what runs them. In one tree with crash points, so that the walk
+# over these counts too; a process that is killed tells nothing of what it ran.
+
+.PHONY: coverage-programs
+coverage-programs: $(UNIT_TESTS) $(BUILD)/walk $(BUILD)/torture $(BUILD)/race $(REPLAYS)
+
+.PHONY: coverage
+coverage: ## lines of proto and bus that tests and corpora run, at least 95 % of each
+	@$(MAKE) --no-print-directory BUILD=build/coverage CPPFLAGS=-DLURKBOT_FAILPOINTS \
+		CFLAGS='-Og -g --coverage -fprofile-update=atomic' \
+		CONFIGURE_FLAGS=--disable-hardening coverage-programs
+	$(begin)
+	$(measure) coverage test/coverage build/coverage 95 proto bus
+	$(end)
+
+# --- lint -------------------------------------------------------------------------------------
+
 .PHONY: lint
 lint: ## format, warnings of two compilers, static checks, measures
 	$(call take_parts,lint-code check-measures)
@@ -388,7 +432,7 @@ format: ## bring all C files into the house's format
 
 .PHONY: deps
 deps: ## install what building, testing and linting need (Debian)
-	contrib/deps build test lint fuzz
+	contrib/deps build test lint fuzz valgrind coverage
 
 .PHONY: deps-missing
 deps-missing:
