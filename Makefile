@@ -15,9 +15,9 @@ include $(BUILD)/config.mk
 endif
 
 # These do everything on a fresh machine, so what they need is looked for before configure runs.
-ifneq ($(filter run check% lint bench fuzz,$(MAKECMDGOALS)),)
-PURPOSES := build $(if $(filter check% lint,$(MAKECMDGOALS)),test) \
-	$(filter lint fuzz,$(MAKECMDGOALS))
+ifneq ($(filter run check% lint bench fuzz coverage,$(MAKECMDGOALS)),)
+PURPOSES := build $(if $(filter check% lint coverage,$(MAKECMDGOALS)),test) \
+	$(filter lint fuzz coverage,$(MAKECMDGOALS)) $(patsubst check-%,%,$(filter %-valgrind,$(MAKECMDGOALS)))
 build/configure $(BUILD)/config.mk: | deps-missing
 endif
 
@@ -190,6 +190,40 @@ chaos: $(BUILD)/lurkbot ## kill and stop workers for CHAOS_S seconds (600) under
 torture: $(BUILD)/torture ## kill KILLS of them, and count the time that others stood still
 	TORTURE_TIMES=1 $(BUILD)/torture $(KILLS)
 
+# --- races ------------------------------------------------------------------------------------
+# test/race is the bus with threads in place of processes, for ThreadSanitizer. RACE_EVENTS is how
+# many each writer publishes. Three faults are planted in turn, and have to be reported: a lock that
+# is not taken, a counter that is not atomic, and, in a tree of its own, stores that do not release.
+# helgrind and drd have nothing to add: they take every atomic word for a race.
+
+RACE_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard test/race/*.c) test/torture/events.c)
+RACE_WRAPS := shlock_take shlock_give pthread_mutex_clocklock
+RACE_EVENTS ?= 10000
+
+$(BUILD)/race: $(RACE_OBJECTS) $(call archives,bus base)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) $(RACE_WRAPS:%=-Wl,--wrap=%) -o $@ $^
+
+.PHONY: race-program
+race-program: $(BUILD)/race
+
+race_tree = $(MAKE) --no-print-directory BUILD=build/$(1) CONFIGURE_FLAGS=--enable-sanitizers=thread \
+	CPPFLAGS='$(2)' race-program
+
+.PHONY: check-race
+check-race: ## the bus with threads in place of processes, under TSan
+	@$(call race_tree,tsan)
+	@$(call race_tree,tsan-relaxed,-include $(CURDIR)/test/race/relaxed.h)
+	$(begin)
+	$(measure) check-race test/race/check build/tsan/race $(RACE_EVENTS)
+	$(measure) check-race-lock test/race/check --reports 'append|set_digits|digits_.*' build/tsan/race \
+		$(RACE_EVENTS) lock
+	$(measure) check-race-counter test/race/check --reports 'add_plainly|counters_.*' \
+		build/tsan/race $(RACE_EVENTS) counter
+	$(measure) check-race-release test/race/check --reports 'check_.*|look_.*' \
+		build/tsan-relaxed/race $(RACE_EVENTS)
+	$(end)
+
 # --- benchmark --------------------------------------------------------------------------------
 
 BENCH_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard test/bench/*.c))
@@ -270,8 +304,8 @@ run: all ## build, and start the gateway in the foreground
 
 .PHONY: check
 check: ## build, and run all tests
-	$(call take_parts,check-measures check-unit check-failpoints check-torture check-corpus \
-		check-e2e check-e2e-send)
+	$(call take_parts,check-measures check-unit check-failpoints check-torture check-race \
+		check-corpus check-e2e check-e2e-send)
 
 .PHONY: check-measures
 check-measures: ## layers, circles, lengths, completeness of the manual
@@ -288,14 +322,16 @@ check-unit: $(UNIT_TESTS) ## the unit tests alone
 
 PYTEST = /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) test/e2e
 
+E2E_PROGRAM = $(CURDIR)/$(BUILD)/lurkbot
+
 .PHONY: check-e2e
 check-e2e: $(BUILD)/lurkbot $(WS) ## the end-to-end tests alone
-	@LURKBOT=$(CURDIR)/$(BUILD)/lurkbot NODE_PATH=$(CURDIR)/build/node_modules \
+	@LURKBOT=$(E2E_PROGRAM) NODE_PATH=$(CURDIR)/build/node_modules \
 		test/run-pytest $(RESULTS)/$@ $(PYTEST)
 
 .PHONY: check-e2e-send
 check-e2e-send: $(BUILD)/lurkbot $(WS) ## the same, with a system call for each client and event
-	@LURKBOT=$(CURDIR)/$(BUILD)/lurkbot NODE_PATH=$(CURDIR)/build/node_modules \
+	@LURKBOT=$(E2E_PROGRAM) NODE_PATH=$(CURDIR)/build/node_modules \
 		LURKBOT_TEST_SENDER=send test/run-pytest $(RESULTS)/$@ $(PYTEST)
 
 # npm is to trust what the system trusts.
@@ -329,6 +365,48 @@ san/reports:
 	$(step) sanitizer-reports sh -c '! grep -h . build/san/reports/*'
 	$(end)
 
+# --- valgrind ---------------------------------------------------------------------------------
+# What is written to a report is an error or a leak; a process without either leaves an empty one.
+
+VALGRIND_UNITS := $(wildcard $(addprefix test/unit/test_,proto_*.c bus_*.c gateway_*.c))
+
+.PHONY: check-valgrind
+check-valgrind: ## unit and marked end-to-end tests under valgrind
+	@rm -rf build/valgrind/reports && mkdir -p build/valgrind/reports
+	$(call take_parts,valgrind/check-unit valgrind/check-e2e valgrind/reports)
+
+.PHONY: valgrind/check-unit valgrind/check-e2e valgrind/reports
+valgrind/check-unit valgrind/check-e2e: valgrind/%:
+	@LURKBOT_TEST_SLOW=5 RUN_UNDER=valgrind VALGRIND_PROGRAM=$(CURDIR)/build/valgrind/lurkbot \
+		VALGRIND_OPTS='-q --leak-check=full --log-file=$(CURDIR)/build/valgrind/reports/%p' \
+		$(MAKE) --no-print-directory BUILD=build/valgrind RESULTS=$(RESULTS)/valgrind \
+		CONFIGURE_FLAGS=--enable-sanitizers=valgrind UNIT_SOURCES='$(VALGRIND_UNITS)' \
+		PYTEST_FLAGS='-m valgrind' E2E_PROGRAM=$(CURDIR)/test/under-valgrind $*
+
+valgrind/reports:
+	$(begin)
+	$(step) valgrind-ran test -n "$$(ls build/valgrind/reports)"
+	$(step) valgrind-reports sh -c '! grep -r . build/valgrind/reports'
+	$(end)
+
+# --- coverage ---------------------------------------------------------------------------------
+# Of the lines of proto and bus, by what runs them. In one tree with crash points, so that the walk
+# over these counts too; a process that is killed tells nothing of what it ran.
+
+.PHONY: coverage-programs
+coverage-programs: $(UNIT_TESTS) $(BUILD)/walk $(BUILD)/torture $(BUILD)/race $(REPLAYS)
+
+.PHONY: coverage
+coverage: ## lines of proto and bus that tests and corpora run, at least 95 % of each
+	@$(MAKE) --no-print-directory BUILD=build/coverage CPPFLAGS=-DLURKBOT_FAILPOINTS \
+		CFLAGS='-Og -g --coverage -fprofile-update=atomic' \
+		CONFIGURE_FLAGS=--disable-hardening coverage-programs
+	$(begin)
+	$(measure) coverage test/coverage build/coverage 95 proto bus
+	$(end)
+
+# --- lint -------------------------------------------------------------------------------------
+
 .PHONY: lint
 lint: ## format, warnings of two compilers, static checks, measures
 	$(call take_parts,lint-code check-measures)
@@ -337,7 +415,7 @@ C_FILES = $(shell git ls-files 'src/*.c' 'include/*.h' 'test/*.[ch]')
 SCRIPTS = $(shell git grep -lE '^\#!.*sh$$' -- .ci contrib test)
 strict_build = $(MAKE) --no-print-directory BUILD=build/lint-$(1) CC=$(1) \
 	CONFIGURE_FLAGS=--enable-werror all unit bench-program fuzz-objects walk-objects \
-	torture-program
+	torture-program race-program
 
 .PHONY: lint-code
 lint-code: $(BUILD)/config.mk
@@ -359,7 +437,7 @@ format: ## bring all C files into the house's format
 
 .PHONY: deps
 deps: ## install what building, testing and linting need (Debian)
-	contrib/deps build test lint fuzz
+	contrib/deps build test lint fuzz valgrind coverage
 
 .PHONY: deps-missing
 deps-missing:

@@ -16,6 +16,18 @@
 /* The struct of the given type whose member the pointer p points at. */
 #define container_of(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
+/* Whether ThreadSanitizer looks on: gcc and clang say it in two ways. */
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN 1
+#endif
+#endif
+#ifndef UNDER_TSAN
+#define UNDER_TSAN 0
+#endif
+
 /* Number of elements of an array; not for pointers. */
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -7,6 +7,7 @@ from gateway import Gateway
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "san: also run with the sanitizer build")
+    config.addinivalue_line("markers", "valgrind: also run under valgrind (which knows no pidfd)")
 
 
 @pytest.fixture

@@ -43,6 +43,7 @@ async def collect(client, count):
 
 
 @pytest.mark.san
+@pytest.mark.valgrind
 def test_four_workers_one_order(start):
     gateway = start(workers=4)
     publishers, subscribers, each = 8, 40, 500

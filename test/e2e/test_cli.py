@@ -137,6 +137,7 @@ def test_usage_errors(home, line, says):
 # --- status and health --------------------------------------------------------------------------
 
 @pytest.mark.san
+@pytest.mark.valgrind
 def test_status_of_a_running_gateway(session_gateway):
     shown = run(session_gateway, "status").stdout
     assert re.fullmatch(
@@ -244,6 +245,7 @@ def test_a_long_home(tmp_path):
 # --- call and publish ---------------------------------------------------------------------------
 
 @pytest.mark.san
+@pytest.mark.valgrind
 def test_call(session_gateway):
     shown = run(session_gateway, "call connections.list --params {\"limit\":1}").stdout
     assert shown.startswith('{\n  "connections": [\n    {\n      "connId": "')
@@ -272,6 +274,7 @@ def test_publish(session_gateway):
 # --- tail ---------------------------------------------------------------------------------------
 
 @pytest.mark.san
+@pytest.mark.valgrind
 def test_tail(gateway):
     with running(gateway, "tail") as every, \
          running(gateway, "tail", "--events", "a.*", "--events", "b", "--session-key", "k:1",

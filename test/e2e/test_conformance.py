@@ -5,7 +5,7 @@ import pytest
 from gateway import Gateway
 from rawws import (BINARY, CLOSE, CONT, PING, PONG, TEXT, Raw, close_frame, frame)
 
-pytestmark = pytest.mark.san
+pytestmark = [pytest.mark.san, pytest.mark.valgrind]
 
 MAX = 1048576
 

@@ -9,7 +9,7 @@ import pytest
 from gateway import HELLO, PATIENCE, connect, wait_for
 from rawws import PING, Raw, frame
 
-pytestmark = pytest.mark.san
+pytestmark = [pytest.mark.san, pytest.mark.valgrind]
 
 
 def run(coroutine):

@@ -10,7 +10,7 @@ import pytest
 
 from gateway import PATIENCE
 
-pytestmark = pytest.mark.san
+pytestmark = [pytest.mark.san, pytest.mark.valgrind]
 
 
 def exchange(gateway, request, expect_close=True):

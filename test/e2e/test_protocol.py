@@ -8,7 +8,7 @@ import websockets
 
 from gateway import HELLO, PATIENCE, Client, connect
 
-pytestmark = pytest.mark.san
+pytestmark = [pytest.mark.san, pytest.mark.valgrind]
 
 
 def run(coroutine):

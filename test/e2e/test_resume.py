@@ -151,6 +151,7 @@ def test_slow_client_loses_nothing_that_the_ring_holds(start):
 
 
 @pytest.mark.san
+@pytest.mark.valgrind
 def test_slow_clients_with_small_and_large_events(start):
     """Each is stuck somewhere else, in frames of all sizes; every stream is whole."""
     count = 20
@@ -245,6 +246,7 @@ def test_subscribing_while_behind_counts_from_the_own_position(start):
 
 
 @pytest.mark.san
+@pytest.mark.valgrind
 def test_resume_gets_what_was_missed(start):
     gateway = start(workers=2)
 
@@ -282,6 +284,7 @@ def test_resume_keeps_to_the_subscription(start):
 
 
 @pytest.mark.san
+@pytest.mark.valgrind
 def test_resume_is_refused_where_it_would_not_be_exact(start):
     gateway = start(workers=1, ring_bytes=65536, max_payload=8192)
 
@@ -436,6 +439,7 @@ def test_a_client_with_a_rare_subscription_is_told_its_position(start):
 
 
 @pytest.mark.san
+@pytest.mark.valgrind
 def test_history_page_by_page(start):
     gateway = start(workers=1)
 

@@ -156,10 +156,12 @@ count_and_check_order(struct span text, uint32_t *last)
 	const char *at;
 
 	while ((at = memmem(text.p, text.n, mark.p, mark.n)) != NULL) {
+		char digits[9] = { 0 };
 		uint32_t id = 0;
 
 		text = span_skip(text, (size_t)(at - text.p) + mark.n);
-		assert_int_equal(sscanf(text.p, "%8" SCNx32, &id), 1);
+		memcpy(digits, text.p, min_size(text.n, 8));
+		assert_int_equal(sscanf(digits, "%8" SCNx32, &id), 1);
 		assert_true(id > *last);
 		*last = id;
 		count++;
