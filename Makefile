@@ -163,6 +163,20 @@ check-failpoints: walk-program ## kill a process at each crash point of the bus
 crash-table: walk-program ## write the table of crash points into its man page anew
 	@test/failpoint/check --write build/failpoint/walk
 
+# --- faults -----------------------------------------------------------------------------------
+# test/shim is preloaded into the program by tests that let system calls fail. Nothing that the
+# program is built with may get into it: no sanitizer, and not the functions that check bounds.
+
+$(BUILD)/obj/test/shim/%.o: private HARDENING := -fPIC
+$(BUILD)/obj/test/shim/%.o: private SANITIZE :=
+
+$(BUILD)/shim.so: $(BUILD)/obj/test/shim/shim.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared -o $@ $^
+
+.PHONY: shim
+shim: $(BUILD)/shim.so
+
 # --- torture ----------------------------------------------------------------------------------
 # test/torture kills and stops processes on a tiny segment; KILLS is how many.
 
@@ -269,8 +283,9 @@ check-unit: $(UNIT_TESTS) ## the unit tests alone
 PYTEST = /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) test/e2e
 
 .PHONY: check-e2e
-check-e2e: $(BUILD)/lurkbot $(WS) ## the end-to-end tests alone
-	@LURKBOT=$(CURDIR)/$(BUILD)/lurkbot NODE_PATH=$(CURDIR)/build/node_modules \
+check-e2e: $(BUILD)/lurkbot $(BUILD)/shim.so $(WS) ## the end-to-end tests alone
+	@LURKBOT=$(CURDIR)/$(BUILD)/lurkbot SHIM=$(CURDIR)/$(BUILD)/shim.so \
+		NODE_PATH=$(CURDIR)/build/node_modules \
 		test/run-pytest $(RESULTS)/$@ $(PYTEST)
 
 # npm is to trust what the system trusts.
@@ -312,7 +327,7 @@ C_FILES = $(shell git ls-files 'src/*.c' 'include/*.h' 'test/*.[ch]')
 SCRIPTS = $(shell git grep -lE '^\#!.*sh$$' -- .ci contrib test)
 strict_build = $(MAKE) --no-print-directory BUILD=build/lint-$(1) CC=$(1) \
 	CONFIGURE_FLAGS=--enable-werror all unit bench-program fuzz-objects walk-objects \
-	torture-program
+	torture-program shim
 
 .PHONY: lint-code
 lint-code: $(BUILD)/config.mk
