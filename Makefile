@@ -177,6 +177,17 @@ $(BUILD)/shim.so: $(BUILD)/obj/test/shim/shim.o
 .PHONY: shim
 shim: $(BUILD)/shim.so
 
+# test/check-sites runs the unit tests in a build where each call stands where it was written, and
+# names those that take memory and were never refused it.
+
+.PHONY: check-sites
+check-sites: ## which allocations the unit tests never let fail
+	@$(MAKE) --no-print-directory BUILD=build/sites \
+		CFLAGS='-Og -g -fno-inline -fno-optimize-sibling-calls' WARNINGS= unit
+	$(begin)
+	$(measure) check-sites test/check-sites build/sites
+	$(end)
+
 # --- torture ----------------------------------------------------------------------------------
 # test/torture kills and stops processes on a tiny segment; KILLS is how many.
 
