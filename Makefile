@@ -163,6 +163,31 @@ check-failpoints: walk-program ## kill a process at each crash point of the bus
 crash-table: walk-program ## write the table of crash points into its man page anew
 	@test/failpoint/check --write build/failpoint/walk
 
+# --- faults -----------------------------------------------------------------------------------
+# test/shim is preloaded into the program by tests that let system calls fail. Nothing that the
+# program is built with may get into it: no sanitizer, and not the functions that check bounds.
+
+$(BUILD)/obj/test/shim/%.o: private HARDENING := -fPIC
+$(BUILD)/obj/test/shim/%.o: private SANITIZE :=
+
+$(BUILD)/shim.so: $(BUILD)/obj/test/shim/shim.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared -o $@ $^
+
+.PHONY: shim
+shim: $(BUILD)/shim.so
+
+# test/check-sites runs the unit tests in a build where each call stands where it was written, and
+# names those that take memory and were never refused it.
+
+.PHONY: check-sites
+check-sites: ## which allocations the unit tests never let fail
+	@$(MAKE) --no-print-directory BUILD=build/sites \
+		CFLAGS='-Og -g -fno-inline -fno-optimize-sibling-calls' WARNINGS= unit
+	$(begin)
+	$(measure) check-sites test/check-sites build/sites
+	$(end)
+
 # --- torture ----------------------------------------------------------------------------------
 # test/torture kills and stops processes on a tiny segment; KILLS is how many.
 
@@ -325,14 +350,15 @@ PYTEST = /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) test/
 E2E_PROGRAM = $(CURDIR)/$(BUILD)/lurkbot
 
 .PHONY: check-e2e
-check-e2e: $(BUILD)/lurkbot $(WS) ## the end-to-end tests alone
-	@LURKBOT=$(E2E_PROGRAM) NODE_PATH=$(CURDIR)/build/node_modules \
+check-e2e: $(BUILD)/lurkbot $(BUILD)/shim.so $(WS) ## the end-to-end tests alone
+	@LURKBOT=$(E2E_PROGRAM) SHIM=$(CURDIR)/$(BUILD)/shim.so \
+		NODE_PATH=$(CURDIR)/build/node_modules \
 		test/run-pytest $(RESULTS)/$@ $(PYTEST)
 
 .PHONY: check-e2e-send
-check-e2e-send: $(BUILD)/lurkbot $(WS) ## the same, with a system call for each client and event
-	@LURKBOT=$(E2E_PROGRAM) NODE_PATH=$(CURDIR)/build/node_modules \
-		LURKBOT_TEST_SENDER=send test/run-pytest $(RESULTS)/$@ $(PYTEST)
+check-e2e-send: $(BUILD)/lurkbot $(BUILD)/shim.so $(WS) ## the same, with one send for each client
+	@LURKBOT=$(E2E_PROGRAM) SHIM=$(CURDIR)/$(BUILD)/shim.so \
+		NODE_PATH=$(CURDIR)/build/node_modules LURKBOT_TEST_SENDER=send test/run-pytest $(RESULTS)/$@ $(PYTEST)
 
 # npm is to trust what the system trusts.
 $(WS):
@@ -415,7 +441,7 @@ C_FILES = $(shell git ls-files 'src/*.c' 'include/*.h' 'test/*.[ch]')
 SCRIPTS = $(shell git grep -lE '^\#!.*sh$$' -- .ci contrib test)
 strict_build = $(MAKE) --no-print-directory BUILD=build/lint-$(1) CC=$(1) \
 	CONFIGURE_FLAGS=--enable-werror all unit bench-program fuzz-objects walk-objects \
-	torture-program race-program
+	torture-program race-program shim
 
 .PHONY: lint-code
 lint-code: $(BUILD)/config.mk

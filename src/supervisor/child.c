@@ -162,7 +162,8 @@ start_process(struct child *child)
 	if (event_assign(&child->control_event, child->context->base, fds[0], EV_READ | EV_PERSIST,
 		on_control, child) < 0 ||
 	    event_add(&child->control_event, NULL) < 0)
-		log_error("%s cannot be listened to: out of memory", child->name);
+		/* It would never be known to be ready; another one may be. */
+		child_kill(child, "cannot be listened to");
 	return 0;
 }
 

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <event2/event.h>
+
 #include "base/alloc.h"
 #include "base/log.h"
 #include "conf/data.h"
@@ -29,10 +31,28 @@ use_sinks(const struct conf *conf, bool foreground, int file_fd)
 	log_configure(&setup);
 }
 
+/* What libevent has to say goes where everything goes; the children inherit that. */
+static void
+on_event_log(int severity, const char *text)
+{
+	switch (severity) {
+	case EVENT_LOG_ERR:
+		log_error("libevent: %s", text);
+		break;
+	case EVENT_LOG_WARN:
+		log_warning("libevent: %s", text);
+		break;
+	default:
+		log_debug("libevent: %s", text);
+		break;
+	}
+}
+
 void
 logs_begin(const struct conf *conf, bool foreground)
 {
 	use_sinks(conf, foreground, -1);
+	event_set_log_callback(on_event_log);
 }
 
 static int

@@ -76,7 +76,16 @@ class Gateway:
         env["LURKBOT_HOME"] = self.home
         return env
 
+    def start_environment(self):
+        return self.environment()
+
     def start(self, *arguments):
+        self.launch(*arguments)
+        self.wait_line(r"the gateway is ready")
+        return self
+
+    def launch(self, *arguments):
+        """Starts it, and does not wait for what becomes of it."""
         if self._reader:
             self._reader.join(PATIENCE)  # the end of an earlier process belongs to its own log
         os.makedirs(self.home, exist_ok=True)
@@ -85,12 +94,10 @@ class Gateway:
         self.lines = []
         self.process = subprocess.Popen(
             [LURKBOT, "gateway", "start", *arguments],
-            env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            env=self.start_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True, errors="replace")
         self._reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
         self._reader.start()
-        self.wait_line(r"the gateway is ready")
-        return self
 
     def _read(self, stream):
         for line in stream:
