@@ -4,9 +4,13 @@
  */
 #include "support_bus.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 
 #include "bus/bell.h"
+#include "bus/layout.h"
 #include "bus/wake.h"
 #include "support_children.h"
 
@@ -127,6 +131,40 @@ test_wild_bits(void **state)
 	bell_ring_all(bus->segment);
 	for (unsigned slot = 0; slot < segment_slots(bus->segment); slot++)
 		assert_true(is_rung(bus, slot));
+}
+
+/* The lowest descriptor that is free: the same as before when nothing was left open. */
+static int
+free_descriptor(void)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	close(fd);
+	return fd;
+}
+
+/* Too few descriptors for all slots, and more slots than there are bits. */
+static void
+test_wake_that_is_none(void **state)
+{
+	struct wake_shared *shared = support_share(sizeof(*shared));
+	struct wake *wake = NULL;
+	struct rlimit limit, low;
+	int fd = free_descriptor();
+
+	(void)state;
+	assert_int_equal(wake_new(shared, WAKE_SLOTS_MAX + 1, &wake), -EINVAL);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = limit;
+	low.rlim_cur = (rlim_t)fd + 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_int_equal(wake_new(shared, 4, &wake), -EMFILE);
+	assert_null(wake);
+	assert_int_equal(free_descriptor(), fd);
+	assert_int_equal(wake_new(shared, 3, &wake), 0);
+	wake_free(wake);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
 /* A process that died after it had taken the bit and before it wrote the eventfd. */
@@ -291,6 +329,7 @@ main(void)
 		bus_test(test_work_keeps_awake),
 		bus_test(test_slots_that_are_none),
 		bus_test(test_wild_bits),
+		cmocka_unit_test(test_wake_that_is_none),
 		bus_test(test_death_between_bit_and_write),
 		bus_test(test_dead_sleeper_is_forgotten),
 		bus_test(test_no_wake_up_by_an_event_is_lost),

@@ -4,7 +4,9 @@
 #include "support_bus.h"
 
 #include "bus/counters.h"
+#include "bus/layout.h"
 #include "bus/roster.h"
+#include "support_children.h"
 
 static void
 test_life_of_a_slot(void **state)
@@ -45,6 +47,21 @@ test_life_of_a_slot(void **state)
 	assert_int_equal(entry.state, ROSTER_EMPTY);
 	roster_get_gateway(roster, &gateway);
 	assert_int_equal(gateway.restarts, 1);
+}
+
+/* 0 is no process: it is left out when generations have gone round. */
+static void
+test_generations_go_round(void **state)
+{
+	struct roster_shared *shared = support_share(sizeof(*shared) + sizeof(struct roster_line));
+	struct roster *roster = roster_new(shared, 1);
+
+	(void)state;
+	atomic_store(&shared->lines[0].generation, UINT32_MAX - 1);
+	assert_true(roster_start(roster, 0, 1, 1, 1) == UINT32_MAX);
+	assert_true(roster_start(roster, 0, 1, 1, 1) == 1);
+	assert_true(roster_generation(roster, 0) == 1);
+	roster_free(roster);
 }
 
 static void
@@ -154,6 +171,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		bus_test(test_life_of_a_slot),
+		cmocka_unit_test(test_generations_go_round),
 		bus_test(test_gateway_as_a_whole),
 		bus_test(test_slots_that_are_none),
 		cmocka_unit_test(test_names_of_states),

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "proto/envelope.h"
+#include "proto/jsonvalue.h"
 #include "proto/utf8.h"
 
 struct refusal {
@@ -400,10 +402,31 @@ test_fault_set_cuts(void **state)
 	assert_string_equal(fault.sentence, "7");
 }
 
+/* The last key of the frame is one more than there may be. */
+static void
+test_too_many_keys(void **state)
+{
+	struct buf text = { 0 };
+	struct envelope envelope;
+	struct envelope_fault fault;
+	char *copy;
+
+	(void)state;
+	buf_printf(&text, "{\"type\":\"request\"");
+	for (unsigned i = 0; i < JSON_KEYS_MAX; i++)
+		buf_printf(&text, ",\"k%u\":0", i);
+	buf_printf(&text, "}");
+	assert_int_equal(parse(buf_span(&text), &envelope, &fault, &copy), -EBADMSG);
+	assert_string_equal(fault.reason, "too-many-keys");
+	free(copy);
+	buf_fini(&text);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_too_many_keys),
 		cmocka_unit_test(test_request),
 		cmocka_unit_test(test_request_with_little),
 		cmocka_unit_test(test_other_types),
