@@ -297,11 +297,19 @@ class Chaos:
         with open(f"/proc/{pid}/status") as f:
             return int(re.search(r"RssAnon:\s+(\d+)", f.read()).group(1))
 
-    def compare(self, before, after):
-        for what, value in before.items():
-            leeway = LEEWAY_KB if what[1] == "own kB" else 0
-            if after[what] > value + leeway:
-                self.stream.fault(f"{what[0]}: {what[1]} were {value}, are {after[what]}")
+    def grown(self, before):
+        """What is used more of than before, as sentences."""
+        after = self.usage()
+        return [f"{what[0]}: {what[1]} were {value}, are {after[what]}"
+                for what, value in before.items()
+                if after[what] > value + (LEEWAY_KB if what[1] == "own kB" else 0)]
+
+    def compare(self, before):
+        """The last connection of all, which asked for the metrics, may still be closing."""
+        with contextlib.suppress(AssertionError):
+            wait_for(lambda: not self.grown(before), "all to be as before", PATIENCE)
+        for sentence in self.grown(before):
+            self.stream.fault(sentence)
 
     def quiet(self):
         """Four workers serve, and no connection but the one that asks is there."""
@@ -361,7 +369,7 @@ class Chaos:
             self.longest_silence = 0.0
             sessions = await self.load(strikes)
             await asyncio.to_thread(wait_for, self.quiet, "the clients to be gone", PATIENCE)
-            self.compare(before, self.usage())
+            await asyncio.to_thread(self.compare, before)
             return self.report(sessions, before, self.usage())
         finally:
             for pid in self.stopped:
