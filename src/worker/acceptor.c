@@ -4,7 +4,8 @@
  * the others find nothing.
  *
  * The gate: a worker with more than 5 % + 8 connections above the fewest leaves the listeners until it is
- * back within that; the one with the fewest never leaves, so somebody always accepts.
+ * back within that; the one with the fewest never leaves, so somebody always accepts. One that stands still
+ * does not count: it accepts nothing, and the others must not wait for it until the supervisor has killed it.
  */
 #include "worker/acceptor.h"
 
@@ -37,6 +38,7 @@ enum {
 	FULL_MAX = 64,
 	PAUSE_MS = 100,
 	QUIET_MS = 10 * 1000, /* without a pause before the next one is logged again */
+	STILL_MS = 500,	      /* without a heartbeat, which comes five times as often */
 	GATE_PERCENT = 5,
 	GATE_SLACK = 8,
 };
@@ -78,13 +80,14 @@ static bool
 is_within_share(const struct gateway *g)
 {
 	uint64_t own = counters_get(&g->counters->connections), fewest = own;
+	uint64_t now_ms = clock_mono_ms();
 
 	for (unsigned slot = 0; slot < census_slots_in_use(g); slot++) {
 		struct roster_entry entry;
 		uint64_t theirs;
 
 		roster_get(g->roster, slot, &entry);
-		if (entry.state != ROSTER_SERVING)
+		if (entry.state != ROSTER_SERVING || entry.heartbeat_mono_ms + STILL_MS < now_ms)
 			continue;
 		theirs = counters_get(&segment_counters(g->segment, slot)->connections);
 		if (theirs < fewest)

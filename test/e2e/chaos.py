@@ -40,7 +40,7 @@ SUBSCRIPTIONS = [
 ]
 LOST = (OSError, ConnectionError, websockets.WebSocketException, asyncio.TimeoutError, EOFError)
 PATIENCE = 60.0
-LEEWAY_KB = 1024  # of memory of its own, that a process may differ by
+LEEWAY_KB = 5 * 1024  # that a worker's buffers may keep of the largest batch and answer so far
 
 
 def takes(subscription, event):

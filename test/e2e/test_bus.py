@@ -1,6 +1,7 @@
 """Events across workers: one order for all, nothing lost when a process is killed."""
 
 import asyncio
+import contextlib
 import os
 import signal
 
@@ -218,3 +219,26 @@ def test_two_gateways_never_share_a_segment(start, tmp_path):
             await ws.send(json.dumps(HELLO))
             assert json.loads(await ws.recv())["type"] == "hello-ok"
     run(scenario())
+
+
+def test_others_accept_while_the_emptiest_worker_stands_still(start):
+    """A worker that was stopped with next to no connections holds nobody off."""
+    gateway = start(workers=2)
+
+    async def scenario():
+        clients = [await connect(gateway) for _ in range(40)]
+        victim = gateway.workers()[0]
+        os.kill(victim, signal.SIGKILL)  # its clients are gone, and its successor has none
+        wait_for(lambda: gateway.workers().get(0, victim) != victim, "the successor to serve")
+        successor = gateway.workers()[0]
+        os.kill(successor, signal.SIGSTOP)
+        try:
+            # The supervisor kills it after 5 s, so these 30 are the other's, or come too late.
+            more = [await connect(gateway) for _ in range(30)]
+            assert gateway.workers().get(0) == successor
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(successor, signal.SIGCONT)
+        await asyncio.gather(*(c.close() for c in clients + more), return_exceptions=True)
+
+    asyncio.run(asyncio.wait_for(scenario(), 3 * PATIENCE))
