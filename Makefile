@@ -194,9 +194,9 @@ torture: $(BUILD)/torture ## kill KILLS of them, and count the time that others 
 
 BENCH_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard test/bench/*.c))
 
-$(BUILD)/lurkbot-bench: $(BENCH_OBJECTS) $(call archives,$(LAYERS))
+$(BUILD)/lurkbot-bench: $(BENCH_OBJECTS) $(call archives,proto base)
 	$(call say,LINK,$@)
-	$(Q)$(LINK) -o $@ $^ $(LIB_LIBS)
+	$(Q)$(LINK) -o $@ $^ $(BENCH_LIBS)
 
 .PHONY: bench-program
 bench-program: $(BUILD)/lurkbot-bench
