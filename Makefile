@@ -193,13 +193,18 @@ torture: $(BUILD)/torture ## kill KILLS of them, and count the time that others 
 # --- benchmark --------------------------------------------------------------------------------
 
 BENCH_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard test/bench/*.c))
+BARELOOP_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard test/bench/bareloop/*.c))
 
 $(BUILD)/lurkbot-bench: $(BENCH_OBJECTS) $(call archives,proto base)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -o $@ $^ $(BENCH_LIBS)
 
+$(BUILD)/bareloop: $(BARELOOP_OBJECTS) $(call archives,proto base)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(BARELOOP_LIBS)
+
 .PHONY: bench-program
-bench-program: $(BUILD)/lurkbot-bench
+bench-program: $(BUILD)/lurkbot-bench $(BUILD)/bareloop
 
 .PHONY: bench
 bench: $(BUILD)/lurkbot bench-program ## measure fan-out and requests
