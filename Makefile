@@ -15,9 +15,9 @@ include $(BUILD)/config.mk
 endif
 
 # These do everything on a fresh machine, so what they need is looked for before configure runs.
-ifneq ($(filter run check% lint bench fuzz,$(MAKECMDGOALS)),)
+ifneq ($(filter run check% lint bench bench-peers fuzz,$(MAKECMDGOALS)),)
 PURPOSES := build $(if $(filter check% lint,$(MAKECMDGOALS)),test) \
-	$(filter lint fuzz,$(MAKECMDGOALS))
+	$(if $(filter bench-peers,$(MAKECMDGOALS)),peers) $(filter lint fuzz,$(MAKECMDGOALS))
 build/configure $(BUILD)/config.mk: | deps-missing
 endif
 
@@ -33,6 +33,13 @@ $(BUILD)/options: FORCE
 	@mkdir -p $(@D)
 	@echo '$(CONFIGURE_FLAGS)' | cmp -s - $@ || echo '$(CONFIGURE_FLAGS)' >$@
 $(BUILD)/config.mk: $(BUILD)/options
+endif
+
+# The peers' packages bring a library that an earlier configure may have done without.
+ifneq ($(filter bench-peers,$(MAKECMDGOALS)),)
+ifeq ($(MAKE_RESTARTS)$(shell grep -s '^BARELOOP_LIBS = .' $(BUILD)/config.mk),)
+$(BUILD)/config.mk: FORCE
+endif
 endif
 
 $(BUILD)/config.mk: build/configure src/config.mk.in src/config.h.in
@@ -210,6 +217,11 @@ bench-program: $(BUILD)/lurkbot-bench $(BUILD)/bareloop
 bench: $(BUILD)/lurkbot bench-program ## measure fan-out and requests
 	LURKBOT=$(BUILD)/lurkbot LURKBOT_BENCH=$(BUILD)/lurkbot-bench test/bench/run
 
+.PHONY: bench-peers
+bench-peers: $(BUILD)/lurkbot bench-program ## the same beside nchan, Mosquitto, NATS and bare loops
+	LURKBOT=$(BUILD)/lurkbot LURKBOT_BENCH=$(BUILD)/lurkbot-bench BARELOOP=$(BUILD)/bareloop \
+		test/bench/peers
+
 # --- fuzzing ----------------------------------------------------------------------------------
 # test/fuzz/fuzz_*.c are libFuzzer targets; FUZZ_S is how long each may look for trouble. Without
 # libFuzzer each is a program that is given the files of test/fuzz/corpus.
@@ -372,8 +384,9 @@ MAN_PAGES := $(wildcard man/*.[1-8])
 man_target = $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 
 .PHONY: install
-install: $(BUILD)/lurkbot ## install below prefix (and DESTDIR)
+install: $(BUILD)/lurkbot $(BUILD)/lurkbot-bench ## install below prefix (and DESTDIR)
 	$(INSTALL) -D -m 755 $(BUILD)/lurkbot $(DESTDIR)$(bindir)/lurkbot
+	$(INSTALL) -D -m 755 $(BUILD)/lurkbot-bench $(DESTDIR)$(bindir)/lurkbot-bench
 	$(INSTALL) -D -m 644 etc/config.json $(DESTDIR)$(docdir)/config.json
 	$(INSTALL) -D -m 644 README $(DESTDIR)$(docdir)/README
 	$(INSTALL) -D -m 644 LICENSE $(DESTDIR)$(docdir)/LICENSE
@@ -381,7 +394,8 @@ install: $(BUILD)/lurkbot ## install below prefix (and DESTDIR)
 
 .PHONY: uninstall
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(bindir)/lurkbot $(foreach page,$(MAN_PAGES),$(call man_target,$(page)))
+	rm -f $(addprefix $(DESTDIR)$(bindir)/,lurkbot lurkbot-bench)
+	rm -f $(foreach page,$(MAN_PAGES),$(call man_target,$(page)))
 	rm -f $(addprefix $(DESTDIR)$(docdir)/,config.json README LICENSE)
 	-rmdir $(DESTDIR)$(docdir)
 
