@@ -20,7 +20,12 @@
 #include "dialect.h"
 #include "inflate.h"
 
-enum { READ_BYTES = 256 * 1024, STOPPED_BUFFER_BYTES = 4096 };
+enum {
+	READ_BYTES = 256 * 1024,
+	STOPPED_BUFFER_BYTES = 4096,
+	FROM_ONE_ADDRESS =
+	    2048, /* clients; the kernel searches long for one of many thousand ports */
+};
 
 void
 bench_die(const char *format, ...)
@@ -95,21 +100,33 @@ ask_upgrade(struct client *c)
 	client_flush(c);
 }
 
+/* Connects from 127.0.0.1, or where there are many clients also from 127.0.0.2 and so on. */
+static int
+dial(struct client_group *group)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(group->port) };
+	struct sockaddr_in from = { .sin_family = AF_INET };
+	const int one = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + group->opened++ / FROM_ONE_ADDRESS);
+	if (fd < 0 || setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)) != 0 ||
+	    bind(fd, (struct sockaddr *)&from, sizeof(from)) != 0 ||
+	    connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0)
+		bench_die("connect to 127.0.0.1:%u: %s", group->port, strerror(errno));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	return fd;
+}
+
 void
 client_open(struct client *c, struct client_group *group, enum client_role role)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(group->port) };
-	const int one = 1;
-
 	memset(c, 0, sizeof(*c));
 	c->group = group;
 	c->role = role;
 	c->next = 1;
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&address, sizeof(address)) != 0)
-		bench_die("connect to 127.0.0.1:%u: %s", group->port, strerror(errno));
-	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	c->fd = dial(group);
 	watch(c, EPOLL_CTL_ADD);
 	ask_upgrade(c);
 }

@@ -42,6 +42,7 @@ struct client_group {
 	uint64_t wire_bytes, pings;
 	unsigned ready;	  /* clients that are */
 	unsigned deflate; /* clients that the server granted it */
+	unsigned opened;
 };
 
 enum client_state { CLIENT_UPGRADING, CLIENT_GREETING, CLIENT_READY };
