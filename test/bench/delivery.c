@@ -139,14 +139,20 @@ take_late(struct delivery *d, struct client *c, uint64_t number)
 }
 
 static void
-take_expected(struct delivery *d, struct client *c, uint64_t now_ns)
+add_latency(struct delivery *d, uint64_t number, uint64_t now_ns)
 {
-	uint64_t due_ns = d->events[c->next % DELIVERY_EVENTS].due_ns;
+	uint64_t due_ns = d->events[number % DELIVERY_EVENTS].due_ns;
 
-	c->seen = c->seen << 1 | 1;
-	check_off(d, c->next++);
 	if (due_ns >= d->from_ns && due_ns < d->to_ns)
 		histogram_add(d->latency, now_ns > due_ns ? now_ns - due_ns : 0);
+}
+
+static void
+take_expected(struct delivery *d, struct client *c, uint64_t now_ns)
+{
+	c->seen = c->seen << 1 | 1;
+	add_latency(d, c->next, now_ns);
+	check_off(d, c->next++);
 }
 
 void
@@ -181,7 +187,13 @@ delivery_take(struct delivery *d, struct client *c, struct span payload, uint64_
 }
 
 void
-delivery_settle(struct delivery *d, const struct client *c)
+delivery_settle(struct delivery *d, const struct client *c, uint64_t now_ns, bool is_sending)
 {
-	d->faults.missing += d->published + 1 - c->next;
+	if (!is_sending) {
+		d->faults.missing += d->published + 1 - c->next;
+		return;
+	}
+	d->behind += d->published + 1 - c->next;
+	for (uint64_t number = c->next; number <= d->published; number++)
+		add_latency(d, number, now_ns);
 }

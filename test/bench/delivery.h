@@ -34,6 +34,7 @@ struct delivery {
 	uint64_t published; /* the last number */
 	uint64_t over; /* the last number that, with all before it, everybody has or has missed */
 	uint64_t messages;	 /* deliveries */
+	uint64_t behind;	 /* that were still to come at the end */
 	uint64_t from_ns, to_ns; /* latency counts for events due then */
 	unsigned joined;
 	struct faults faults;
@@ -58,5 +59,9 @@ bool delivery_is_over(const struct delivery *delivery);
 void delivery_take(
     struct delivery *delivery, struct client *client, struct span payload, uint64_t now_ns);
 
-/* The run is over: what this subscriber has not got, it never will. */
-void delivery_settle(struct delivery *delivery, const struct client *client);
+/*
+ * The run is over at now_ns: what this subscriber has not got is missing, or, where the server still
+ * sends, is behind, and has a latency of at least the time since it was due.
+ */
+void delivery_settle(
+    struct delivery *delivery, const struct client *client, uint64_t now_ns, bool is_sending);

@@ -13,8 +13,9 @@
 #include "load.h"
 #include "modes.h"
 
-#define PROBE_NS  200000000ull /* between two probes */
-#define SAMPLE_NS 500000000ull /* between two looks at the server's memory */
+#define PROBE_NS  200000000ull	       /* between two probes */
+#define FINISH_NS (30 * 1000000000ull) /* how long a server may take for what it owes */
+#define SAMPLE_NS 500000000ull	       /* between two looks at the server's memory */
 
 struct fanout {
 	const struct options *options;
@@ -134,16 +135,28 @@ wait_for_all_to_join(struct fanout *f)
 	}
 }
 
-/* Lets what is under way come to its end; what has not come then is missing. */
+/*
+ * Lets what is under way come to its end. What has not come when nothing comes any more is missing;
+ * a server from which it still comes after a long time is behind.
+ */
 static void
 finish(struct fanout *f)
 {
-	uint64_t end_ns = clock_mono_ns() + LOAD_STALL_NS;
+	struct delivery *d = &f->delivery;
+	uint64_t now_ns = clock_mono_ns(), end_ns = now_ns + FINISH_NS,
+		 stall_ns = now_ns + LOAD_STALL_NS;
+	uint64_t messages = d->messages;
 
-	while (!delivery_is_over(&f->delivery) && clock_mono_ns() < end_ns)
+	while (!delivery_is_over(d) && now_ns < end_ns && now_ns < stall_ns) {
 		load_turn(&f->load, PROBE_NS);
+		load_progress(&f->load, "draining", d->messages, report_faults(&d->faults));
+		now_ns = clock_mono_ns();
+		if (d->messages > messages)
+			stall_ns = now_ns + LOAD_STALL_NS;
+		messages = d->messages;
+	}
 	for (unsigned i = 0; i < f->options->connections; i++)
-		delivery_settle(&f->delivery, &f->load.clients[i]);
+		delivery_settle(d, &f->load.clients[i], now_ns, now_ns < stall_ns);
 }
 
 static void
@@ -191,6 +204,7 @@ fanout_run(const struct options *options)
 	load_progress_end();
 	r.latency = f.delivery.latency;
 	r.faults = f.delivery.faults;
+	r.behind = f.delivery.behind;
 	r.pings = f.load.group.pings;
 	r.is_deflated = f.load.group.deflate > 0;
 	r.pss_peak_bytes = f.pss_peak_bytes;

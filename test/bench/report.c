@@ -162,6 +162,7 @@ print_json(const struct result *r)
 	print_count("outOfOrder", r->faults.disordered);
 	print_count("spoilt", r->faults.spoilt);
 	print_count("refused", r->faults.refused);
+	print_count("behind", r->behind);
 	print_number("wallSeconds", wall);
 	print_number("messagesPerSecond", each((double)r->messages, 1) / wall);
 	print_number("wireBytesPerMessage", each((double)r->wire_bytes, r->messages));
@@ -224,6 +225,9 @@ print_text(const struct result *r)
 	printf("  faults        %" PRIu64 " missing, %" PRIu64 " twice, %" PRIu64
 	       " out of order, %" PRIu64 " spoilt, %" PRIu64 " refused\n",
 	    f->missing, f->twice, f->disordered, f->spoilt, f->refused);
+	if (r->behind > 0)
+		printf("  behind        %" PRIu64 " deliveries, half a minute after the end\n",
+		    r->behind);
 	if (o->pid != 0)
 		text_server(r);
 	text_latency(r->latency);

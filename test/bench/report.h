@@ -25,6 +25,7 @@ struct result {
 	const struct options *options;
 	struct faults faults;
 	const struct histogram *latency; /* NULL: none was measured */
+	uint64_t behind;		 /* deliveries that a slow server still owed at the end */
 	uint64_t messages;		 /* deliveries, answers or connections measured */
 	uint64_t wire_bytes;		 /* read meanwhile */
 	bool is_deflated;
