@@ -15,8 +15,9 @@ include $(BUILD)/config.mk
 endif
 
 # These do everything on a fresh machine, so what they need is looked for before configure runs.
-ifneq ($(filter run check% lint bench fuzz coverage,$(MAKECMDGOALS)),)
+ifneq ($(filter run check% lint bench bench-peers fuzz coverage,$(MAKECMDGOALS)),)
 PURPOSES := build $(if $(filter check% lint coverage,$(MAKECMDGOALS)),test) \
+	$(if $(filter bench-peers,$(MAKECMDGOALS)),peers) \
 	$(filter lint fuzz coverage,$(MAKECMDGOALS)) $(patsubst check-%,%,$(filter %-valgrind,$(MAKECMDGOALS)))
 build/configure $(BUILD)/config.mk: | deps-missing
 endif
@@ -252,17 +253,27 @@ check-race: ## the bus with threads in place of processes, under TSan
 # --- benchmark --------------------------------------------------------------------------------
 
 BENCH_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard test/bench/*.c))
+BARELOOP_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard test/bench/bareloop/*.c))
 
-$(BUILD)/lurkbot-bench: $(BENCH_OBJECTS) $(call archives,$(LAYERS))
+$(BUILD)/lurkbot-bench: $(BENCH_OBJECTS) $(call archives,proto base)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(BENCH_LIBS)
+
+$(BUILD)/bareloop: $(BARELOOP_OBJECTS) $(call archives,proto base)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -o $@ $^ $(LIB_LIBS)
 
 .PHONY: bench-program
-bench-program: $(BUILD)/lurkbot-bench
+bench-program: $(BUILD)/lurkbot-bench $(BUILD)/bareloop
 
 .PHONY: bench
 bench: $(BUILD)/lurkbot bench-program ## measure fan-out and requests
 	LURKBOT=$(BUILD)/lurkbot LURKBOT_BENCH=$(BUILD)/lurkbot-bench test/bench/run
+
+.PHONY: bench-peers
+bench-peers: $(BUILD)/lurkbot bench-program ## the same beside nchan, Mosquitto, NATS and bare loops
+	LURKBOT=$(BUILD)/lurkbot LURKBOT_BENCH=$(BUILD)/lurkbot-bench BARELOOP=$(BUILD)/bareloop \
+		test/bench/peers
 
 # --- fuzzing ----------------------------------------------------------------------------------
 # test/fuzz/fuzz_*.c are libFuzzer targets; FUZZ_S is how long each may look for trouble. Without
@@ -476,8 +487,9 @@ MAN_PAGES := $(wildcard man/*.[1-8])
 man_target = $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 
 .PHONY: install
-install: $(BUILD)/lurkbot ## install below prefix (and DESTDIR)
+install: $(BUILD)/lurkbot $(BUILD)/lurkbot-bench ## install below prefix (and DESTDIR)
 	$(INSTALL) -D -m 755 $(BUILD)/lurkbot $(DESTDIR)$(bindir)/lurkbot
+	$(INSTALL) -D -m 755 $(BUILD)/lurkbot-bench $(DESTDIR)$(bindir)/lurkbot-bench
 	$(INSTALL) -D -m 644 etc/config.json $(DESTDIR)$(docdir)/config.json
 	$(INSTALL) -D -m 644 README $(DESTDIR)$(docdir)/README
 	$(INSTALL) -D -m 644 LICENSE $(DESTDIR)$(docdir)/LICENSE
@@ -485,7 +497,8 @@ install: $(BUILD)/lurkbot ## install below prefix (and DESTDIR)
 
 .PHONY: uninstall
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(bindir)/lurkbot $(foreach page,$(MAN_PAGES),$(call man_target,$(page)))
+	rm -f $(addprefix $(DESTDIR)$(bindir)/,lurkbot lurkbot-bench)
+	rm -f $(foreach page,$(MAN_PAGES),$(call man_target,$(page)))
 	rm -f $(addprefix $(DESTDIR)$(docdir)/,config.json README LICENSE)
 	-rmdir $(DESTDIR)$(docdir)
 

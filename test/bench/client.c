@@ -1,5 +1,6 @@
 /*
- * The client's side of RFC 6455, on the project's own receiver and framer.
+ * The client's side of RFC 6455, as far as a load generator needs it. What is sent while one batch of
+ * bytes is handled goes out by one system call at its end.
  */
 #include "client.h"
 
@@ -15,15 +16,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "proto/frame.h"
+#include "base/clock.h"
+#include "dialect.h"
+#include "inflate.h"
 
-enum { READ_BYTES = 256 * 1024 };
-
-static const struct wsrecv_limits limits = {
-	.max_message = 64 * 1024 * 1024,
-	.max_fragments = 1024,
-	.allow_binary = true,
-	.expect_masked = false,
+enum {
+	READ_BYTES = 256 * 1024,
+	STOPPED_BUFFER_BYTES = 4096,
+	FROM_ONE_ADDRESS =
+	    2048, /* clients; the kernel searches long for one of many thousand ports */
 };
 
 void
@@ -47,12 +48,12 @@ watch(struct client *c, int operation)
 		.data.ptr = c,
 	};
 
-	if (epoll_ctl(c->epoll_fd, operation, c->fd, &event) != 0)
+	if (epoll_ctl(c->group->epoll_fd, operation, c->fd, &event) != 0)
 		bench_die("epoll_ctl: %s", strerror(errno));
 }
 
-static void
-flush(struct client *c)
+void
+client_flush(struct client *c)
 {
 	while (c->out.len > 0) {
 		ssize_t n = send(c->fd, c->out.data, c->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -71,118 +72,196 @@ flush(struct client *c)
 }
 
 void
-client_send(struct client *c, struct span text)
+client_send(struct client *c, enum ws_opcode opcode, struct span payload)
 {
 	static const uint8_t mask[4] = { 0x12, 0x34, 0x56, 0x78 };
 
-	frame_append_masked(&c->out, WS_TEXT, text, mask);
-	flush(c);
+	frame_append_masked(&c->out, opcode, payload, mask);
+	if (buf_status(&c->out) != 0)
+		bench_die("out of memory");
+}
+
+static void
+ask_upgrade(struct client *c)
+{
+	const struct dialect *d = c->group->dialect;
+
+	buf_printf(&c->out,
+	    "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+	    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+	    d->paths[c->role], c->group->port);
+	if (d->protocol != NULL)
+		buf_printf(&c->out, "Sec-WebSocket-Protocol: %s\r\n", d->protocol);
+	if (c->group->inflater != NULL)
+		buf_append_cstr(&c->out,
+		    "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
+		    "client_no_context_takeover\r\n");
+	buf_append_cstr(&c->out, "\r\n");
+	client_flush(c);
+}
+
+/* Connects from 127.0.0.1, or where there are many clients also from 127.0.0.2 and so on. */
+static int
+dial(struct client_group *group)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(group->port) };
+	struct sockaddr_in from = { .sin_family = AF_INET };
+	const int one = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + group->opened++ / FROM_ONE_ADDRESS);
+	if (fd < 0 || setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)) != 0 ||
+	    bind(fd, (struct sockaddr *)&from, sizeof(from)) != 0 ||
+	    connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0)
+		bench_die("connect to 127.0.0.1:%u: %s", group->port, strerror(errno));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	return fd;
 }
 
 void
-client_open(struct client *c, int epoll_fd, uint16_t port, const char *subscribe,
-    client_message_fn on_message, void *owner)
+client_open(struct client *c, struct client_group *group, enum client_role role)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
-	const int one = 1;
-
 	memset(c, 0, sizeof(*c));
-	wsrecv_init(&c->recv);
-	c->epoll_fd = epoll_fd;
-	c->on_message = on_message;
-	c->owner = owner;
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&address, sizeof(address)) != 0)
-		bench_die("connect: %s", strerror(errno));
-	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	buf_printf(&c->out,
-	    "GET / HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-	    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-	    port);
+	c->group = group;
+	c->role = role;
+	c->next = 1;
+	c->fd = dial(group);
 	watch(c, EPOLL_CTL_ADD);
-	flush(c);
-	buf_printf(&c->head,
-	    "{\"type\":\"hello\",\"minProtocol\":1,\"maxProtocol\":1,\"client\":{\"id\":\"bench\","
-	    "\"version\":\"1\",\"platform\":\"linux\",\"mode\":\"cli\"},\"subscribe\":%s}",
-	    subscribe);
-	client_send(c, buf_span(&c->head));
-	buf_reset(&c->head);
+	ask_upgrade(c);
 }
 
-static bool
-take_messages(struct client *c, char *data, size_t len)
+void
+client_is_ready(struct client *c)
 {
-	struct wsrecv_item item;
-	size_t used;
+	if (c->state != CLIENT_READY)
+		c->group->ready++;
+	c->state = CLIENT_READY;
+}
 
-	for (;;) {
-		switch (wsrecv_next(&c->recv, &limits, data, len, &used, &item)) {
-		case WSRECV_MORE:
-			return true;
-		case WSRECV_TEXT:
-			if (c->state == CLIENT_READY)
-				c->on_message(c, item.payload);
-			else if (memmem(item.payload.p, item.payload.n, "\"hello-ok\"", 10) == NULL)
-				bench_die("no hello-ok: %.*s", (int)item.payload.n, item.payload.p);
-			c->state = CLIENT_READY;
-			break;
-		case WSRECV_BINARY:
-		case WSRECV_PING:
-		case WSRECV_PONG:
-			break;
-		case WSRECV_CLOSE:
-		case WSRECV_FAIL:
-			return false;
-		}
-		data += used;
-		len -= used;
+void
+client_delivered(struct client *c, struct span payload)
+{
+	if (c->group->handlers->on_delivery == NULL)
+		bench_die("an event for somebody who asked for none");
+	c->group->handlers->on_delivery(c, payload);
+}
+
+void
+client_answered(struct client *c, uint64_t id, bool ok)
+{
+	if (c->group->handlers->on_answer != NULL)
+		c->group->handlers->on_answer(c, id, ok);
+}
+
+static void
+on_message(void *owner, const struct wire_message *message)
+{
+	struct client *c = owner;
+	struct span payload = message->payload;
+
+	switch (message->opcode) {
+	case WS_PING:
+		c->group->pings++;
+		client_send(c, WS_PONG, payload);
+		return;
+	case WS_PONG:
+		return;
+	case WS_CLOSE:
+		bench_die("the server closes a connection: %.*s",
+		    payload.n > 2 ? (int)payload.n - 2 : 0, payload.p + 2);
+	default:
+		break;
 	}
+	if (message->is_compressed) {
+		if (c->group->inflater == NULL)
+			bench_die("a compressed message that was not negotiated");
+		payload = inflater_message(c->group->inflater, c->next, payload);
+	}
+	c->group->dialect->take(c, payload);
+}
+
+static void
+take_bytes(struct client *c, struct span bytes)
+{
+	const char *fault = wire_take(&c->wire, bytes, on_message, c);
+
+	if (fault != NULL)
+		bench_die("the server breaks RFC 6455: %s", fault);
 }
 
 /* The head of the response may come together with the first frames. */
-static bool
-take_head(struct client *c, const char *data, size_t len)
+static void
+take_head(struct client *c, struct span bytes)
 {
+	struct buf head;
 	char *end;
 	size_t head_len;
 
-	buf_append(&c->head, data, len);
+	buf_append_span(&c->head, bytes);
 	end = memmem(c->head.data, c->head.len, "\r\n\r\n", 4);
 	if (end == NULL)
-		return true;
+		return;
 	if (memcmp(c->head.data, "HTTP/1.1 101 ", 13) != 0)
 		bench_die("no upgrade: %.*s", (int)c->head.len, c->head.data);
 	head_len = (size_t)(end - c->head.data) + 4;
+	if (memmem(c->head.data, head_len, "permessage-deflate", 18) != NULL)
+		c->group->deflate++;
+	head = c->head;
+	c->head = (struct buf){ 0 };
 	c->state = CLIENT_GREETING;
-	return take_messages(c, c->head.data + head_len, c->head.len - head_len);
+	c->group->dialect->greet(c);
+	take_bytes(c, span_skip(buf_span(&head), head_len));
+	buf_fini(&head);
 }
 
-bool
+void
 client_on_event(struct client *c, uint32_t events)
 {
 	static char data[READ_BYTES];
 	ssize_t n;
 
 	if ((events & EPOLLOUT) != 0)
-		flush(c);
+		client_flush(c);
 	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0)
-		return true;
+		return;
 	n = recv(c->fd, data, sizeof(data), MSG_DONTWAIT);
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR;
-	if (n == 0)
-		return false;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0)
+		bench_die("the server closed a connection%s%s", n < 0 ? ": " : "",
+		    n < 0 ? strerror(errno) : "");
+	c->group->now_ns = clock_mono_ns();
+	c->group->wire_bytes += (uint64_t)n;
 	if (c->state == CLIENT_UPGRADING)
-		return take_head(c, data, (size_t)n);
-	return take_messages(c, data, (size_t)n);
+		take_head(c, span_make(data, (size_t)n));
+	else
+		take_bytes(c, span_make(data, (size_t)n));
+	client_flush(c);
+}
+
+void
+client_stop_reading(struct client *c)
+{
+	const int bytes = STOPPED_BUFFER_BYTES;
+
+	setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	epoll_ctl(c->group->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
 }
 
 void
 client_close(struct client *c)
 {
+	const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+
+	if (c->group == NULL)
+		return;
+	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	close(c->fd);
-	wsrecv_fini(&c->recv);
+	wire_fini(&c->wire);
 	buf_fini(&c->out);
 	buf_fini(&c->head);
+	buf_fini(&c->stream);
+	free(c->due_ns);
+	memset(c, 0, sizeof(*c));
 }
