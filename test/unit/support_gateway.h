@@ -1,6 +1,6 @@
 /*
  * A stage for the gateway layer: two workers in one process, wired as worker/worker.c wires them, on
- * one segment, each with an event base of its own; and clients at the other ends of socket pairs. The
+ * one segment, each with a poller of its own; and clients at the other ends of socket pairs. The
  * clients take no memory of base/alloc.h, so every allocation that is let fail is a worker's.
  *
  * Time that only passes is not waited for: `ahead_ms` is added to what the workers are told.
@@ -10,7 +10,6 @@
 #include "support_bus.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <sys/socket.h>
 
 #include "base/alloc.h"
@@ -21,6 +20,8 @@
 #include "bus/counters.h"
 #include "bus/roster.h"
 #include "conf/conf.h"
+#include "gateway/poller.h"
+#include "gateway/sender.h"
 #include "gateway/audience.h"
 #include "gateway/catchup.h"
 #include "gateway/census.h"
@@ -89,8 +90,8 @@ stage_gateway_fini(struct gateway *g)
 	buf_fini(&g->text);
 	buf_fini(&g->reply);
 	mem_free(g->read_buffer);
-	if (g->base != NULL)
-		event_base_free(g->base);
+	sender_close(g);
+	poller_free(g->poller);
 	roster_end(g->roster, g->slot, false);
 	segment_clear_slot(g->segment, g->slot);
 }
@@ -114,7 +115,7 @@ stage_gateway_init(struct gateway *g, unsigned slot)
 	snprintf(g->address, sizeof(g->address), "ws://127.0.0.1:1");
 	g->generation = roster_start(g->roster, slot, getpid(), clock_real_ms(), clock_mono_ms());
 	census_refresh(g);
-	g->base = event_base_new();
+	g->poller = poller_new(connection_on_ready);
 	g->read_buffer = mem_alloc(GATEWAY_READ_BYTES);
 	g->deadlines = deadlines_new(length_ms, connection_on_deadline);
 	g->audiences = audiences_new();
@@ -124,9 +125,10 @@ stage_gateway_init(struct gateway *g, unsigned slot)
 	g->publisher = publisher_new();
 	g->recent = recent_new();
 	g->peers = peers_new(roll_part_write);
-	if (g->base == NULL || g->read_buffer == NULL || g->deadlines == NULL ||
-	    g->audiences == NULL || g->fanout == NULL || g->catchup == NULL || g->stuck == NULL ||
-	    g->publisher == NULL || g->recent == NULL || g->peers == NULL)
+	if (sender_open(g) < 0 || g->poller == NULL || g->read_buffer == NULL ||
+	    g->deadlines == NULL || g->audiences == NULL || g->fanout == NULL ||
+	    g->catchup == NULL || g->stuck == NULL || g->publisher == NULL || g->recent == NULL ||
+	    g->peers == NULL)
 		return false;
 	g->level_seq = ring_oldest(g->ring) > 0 ? ring_oldest(g->ring) - 1 : 0;
 	ring_reader_attach(g->ring, slot, g->level_seq);
@@ -172,7 +174,7 @@ stage_run(unsigned deaf)
 			struct gateway *g = &stage.gateways[i];
 
 			more |= turn_end(g);
-			event_base_loop(g->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+			(void)poller_turn(g->poller);
 			bell_drain(g->segment, g->slot);
 			turn_tick(g, clock_mono_ms() + stage.ahead_ms);
 		}

@@ -1,9 +1,9 @@
 /*
- * Two workers and their clients in conversation, with the n-th allocation failing, for every n, those
- * of libevent included. Whatever fails, each request gets its answer, or an error that says why, or
- * the connection ends with 1011 between two frames; no client that stays loses an event without being
- * told; and afterwards nothing is left of it: the same conversation goes through, on the same
- * workers, and their counts are what they were.
+ * Two workers and their clients in conversation, with the n-th allocation failing, for every n.
+ * Whatever fails, each request gets its answer, or an error that says why, or the connection ends with
+ * 1011 between two frames; no client that stays loses an event without being told; and afterwards
+ * nothing is left of it: the same conversation goes through, on the same workers, and their counts are
+ * what they were.
  */
 #include "support_gateway.h"
 
@@ -291,7 +291,7 @@ talk_busy(void)
 	    "{\"id\":\"w1\",\"type\":\"request\",\"method\":\"events.publish\",\"params\":"
 	    "{\"event\":\"load.w\"}}");
 	for (unsigned n = 0; n < 3; n++) {
-		event_base_loop(stage.gateways[0].base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+		(void)poller_turn(stage.gateways[0].poller);
 		connections_flush(&stage.gateways[0]);
 	}
 	shlock_give(lock);
@@ -479,6 +479,5 @@ main(void)
 		memory_test(http),
 	};
 
-	event_set_mem_functions(mem_alloc, mem_resize, mem_free);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
