@@ -214,7 +214,8 @@ test_adoption(void **state)
 	stage_murder();
 	for (int i = 0; i < STAGE_WORKERS; i++)
 		stage_await(stage_is_gone(stage->slots[i].pid));
-	assert_int_equal(stage_holder(), 0);
+	/* A sanitizer's helper, which shares its descriptors, can outlive a process a little. */
+	stage_await(stage_holder() == 0);
 	assert_true(stage_segment_exists());
 
 	assert_true(stage_start());
