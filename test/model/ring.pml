@@ -9,7 +9,8 @@
  *   src/bus/ring_view.c     ring_view_tail
  *   include/bus/ring_view.h ring_view_head, ring_view_intent, ring_view_is_too_old,
  *                           ring_view_is_overwritten
- *   src/bus/shlock.c        shlock_take, shlock_give, recover (lock.inc)
+ *
+ * The lock is that of lock.inc.
  *
  * Shown, for every run within the bounds:
  *   - RECORD is returned with the entry and the bytes of that very event, without the help of the
@@ -30,20 +31,36 @@
  * Abstractions: the fields at_ms, flags and so on behave like the three that stand here; every byte
  * carries the number of its attempt, so that equal contents hide nothing; digits and checksums are
  * content. Positions do not wrap (RING_POS_MAX). A record is at most half of the data, where the
- * code says a quarter; nothing depends on more than that it fits.
+ * code says a quarter; nothing depends on more than that it fits. The bytes are loaded as soon as
+ * their address is known, before it is certain that they are needed.
  *
  * Bounds: an entry is reused after N events and bytes after B, and an event is trusted by
  * comparison with only one later head, intent and seq. So two rings suffice: N 2, where the index
  * laps first and LAST 4 reuses each entry once by complete and once by killed attempts, and
  * N 4 with B 4, where the data laps first. Two kills: that of a publisher, and of its successor.
- * test/model/check searches LAST 3 and LAST 5 with one kill, which takes minutes, not hours.
+ * One process stands for all publishers, since they touch shared words under the lock only.
  *
- * Not found within these bounds, and at LAST 4 with N 2 neither: ENTRY_ACQUIRE, HEAD_AGAIN_ACQUIRE,
- * NO_SEQ_LOOK and SEQ_RELAXED. What each takes out is covered by another look there (the content of
- * the entry against seq, intent and head), so the code keeps them as a second line.
+ * What it does not show: the digits that are set into the frame; -ERANGE and the time-out of the
+ * lock, after which nothing was written; adoption (ring_adopt, with nobody else there); words that
+ * a foreign hand overwrote, which is what checksums and bounds are for; ring_oldest's halving.
+ *
+ * Harmless, as runs with SPARE_ in place of FAULT_ show, since something else covers it:
+ *   SPARE_SEQ_RELEASE         nobody looks at an entry that `head` does not count yet, and head is
+ *                             released behind all of it.
+ *   SPARE_ENTRY_ACQUIRE       fields of this event are seen with head; those of a later one are
+ *                             found out by the second look.
+ *   SPARE_HEAD_AGAIN_ACQUIRE  what matters is that `intent` is loaded after the copy, and the fence
+ *                             holds that.
+ *   SPARE_SEQ_LOOK            in recheck() it tells DAMAGED from LAPPED, which only a foreign hand
+ *                             in the memory can make differ. In is_readable() it is needed.
  */
 #ifndef N
+#if defined(FAULT_NO_INTENT) || defined(FAULT_LATE_INTENT) || defined(FAULT_INTENT_LOWERED) || \
+	defined(FAULT_NO_INTENT_LOOK) || defined(FAULT_HEAD_ACQUIRE)
+#define N 4
+#else
 #define N 2
+#endif
 #endif
 #ifndef LAST
 #define LAST 4
@@ -120,7 +137,7 @@ bool was_read = false; /* nothing else has to happen */
 #define B_ZERO 0
 #define B_RECORD S_ZERO
 #endif
-#ifdef FAULT_SEQ_RELAXED
+#ifdef SPARE_SEQ_RELEASE
 #undef B_SEQ
 #define B_SEQ S_ZERO /* the same word: coherence */
 #endif
@@ -208,12 +225,30 @@ idle:
 #endif
 		DONE(S_INTENT)
 	}
-	:: d_step { DUE(S_ZERO) && AFTER(B_ZERO) && HEAD_BEFORE_ZERO -> index_seq[seq % N] = 0; DONE(S_ZERO) }
-	:: d_step { DUE(S_POS) && AFTER(B_RECORD) && HEAD_BEFORE_RECORD -> index_pos[seq % N] = pos; DONE(S_POS) }
-	:: d_step { DUE(S_LEN) && AFTER(B_RECORD) && HEAD_BEFORE_RECORD -> index_len[seq % N] = size; DONE(S_LEN) }
-	:: d_step { DUE(S_BYTE0) && AFTER(B_RECORD) && HEAD_BEFORE_RECORD -> data[pos % B] = tag; DONE(S_BYTE0) }
-	:: d_step { DUE(S_BYTE1) && AFTER(B_RECORD) && HEAD_BEFORE_RECORD -> data[(pos + 1) % B] = tag; DONE(S_BYTE1) }
-	:: d_step { DUE(S_SEQ) && AFTER(B_SEQ) && shown == head -> index_seq[seq % N] = seq; DONE(S_SEQ) }
+	:: d_step {
+		DUE(S_ZERO) && AFTER(B_ZERO) && HEAD_BEFORE_ZERO ->
+		index_seq[seq % N] = 0; DONE(S_ZERO)
+	}
+	:: d_step {
+		DUE(S_POS) && AFTER(B_RECORD) && HEAD_BEFORE_RECORD ->
+		index_pos[seq % N] = pos; DONE(S_POS)
+	}
+	:: d_step {
+		DUE(S_LEN) && AFTER(B_RECORD) && HEAD_BEFORE_RECORD ->
+		index_len[seq % N] = size; DONE(S_LEN)
+	}
+	:: d_step {
+		DUE(S_BYTE0) && AFTER(B_RECORD) && HEAD_BEFORE_RECORD ->
+		data[pos % B] = tag; DONE(S_BYTE0)
+	}
+	:: d_step {
+		DUE(S_BYTE1) && AFTER(B_RECORD) && HEAD_BEFORE_RECORD ->
+		data[(pos + 1) % B] = tag; DONE(S_BYTE1)
+	}
+	:: d_step {
+		DUE(S_SEQ) && AFTER(B_SEQ) && shown == head ->
+		index_seq[seq % N] = seq; DONE(S_SEQ)
+	}
 	:: d_step {
 		DUE(S_HEAD) && AFTER(B_HEAD) && shown == head ->
 		assert(head + 1 == seq);
@@ -291,7 +326,7 @@ end_shown:
 #define A_SEQ 0
 #define A_FIELDS L_SEQ
 #endif
-#ifdef FAULT_ENTRY_ACQUIRE
+#ifdef SPARE_ENTRY_ACQUIRE
 #undef A_FIELDS
 #define A_FIELDS L_HEAD
 #endif
@@ -301,7 +336,7 @@ end_shown:
 #define A_HEAD A_AGAIN
 #define A_INTENT (A_AGAIN | L_HEAD_AGAIN)
 #endif
-#ifdef FAULT_HEAD_AGAIN_ACQUIRE
+#ifdef SPARE_HEAD_AGAIN_ACQUIRE
 #undef A_INTENT
 #define A_INTENT (A_AGAIN | L_SEQ_AGAIN)
 #endif
@@ -330,7 +365,7 @@ inline judge_record()
 #else
 #define OR_ELSE
 #endif
-#ifdef FAULT_NO_SEQ_LOOK
+#ifdef SPARE_SEQ_LOOK
 	:: OR_ELSE !is_sane -> assert(false) /* DAMAGED */
 #define SEQ_STANDS true
 #else
@@ -349,11 +384,17 @@ inline judge_record()
 	fi
 }
 
+#ifdef FAULT_NO_SECOND_LOOK
+#define STANDS_STILL true
+#else
+#define STANDS_STILL (seq_again == want)
+#endif
+
 /* Inside a d_step. */
 inline judge_readable()
 {
 	if
-	:: is_sane && seq_again == want && !OVERWRITTEN(intent_now, pos) -> assert(SAME_ENTRY)
+	:: is_sane && STANDS_STILL && !OVERWRITTEN(intent_now, pos) -> assert(SAME_ENTRY)
 	:: else -> assert(LAPPED_INDEED)
 	fi
 }
@@ -388,11 +429,20 @@ again:
 			:: else
 			fi
 		}
-		:: d_step { DUE(L_SEQ) && AFTER(A_SEQ) -> seq = index_seq[want % N]; DONE(L_SEQ); judge_entry() }
-		:: d_step { DUE(L_POS) && AFTER(A_FIELDS) -> pos = index_pos[want % N]; DONE(L_POS); judge_entry() }
-		:: d_step { DUE(L_LEN) && AFTER(A_FIELDS) -> size = index_len[want % N]; DONE(L_LEN); judge_entry() }
 		:: d_step {
-			/* Fields of two events together may be out of bounds, and then no byte is copied. */
+			DUE(L_SEQ) && AFTER(A_SEQ) ->
+			seq = index_seq[want % N]; DONE(L_SEQ); judge_entry()
+		}
+		:: d_step {
+			DUE(L_POS) && AFTER(A_FIELDS) ->
+			pos = index_pos[want % N]; DONE(L_POS); judge_entry()
+		}
+		:: d_step {
+			DUE(L_LEN) && AFTER(A_FIELDS) ->
+			size = index_len[want % N]; DONE(L_LEN); judge_entry()
+		}
+		:: d_step {
+			/* Fields of two events may be out of bounds: then no byte is copied. */
 			is_sane && DUE(L_SEQ_AGAIN) && AFTER(L_HEAD | L_ENTRY) && !SAME_ENTRY ->
 			is_sane = false;
 			byte0 = 0;
@@ -400,11 +450,26 @@ again:
 			DONE(L_BYTES)
 		}
 		:: d_step { DUE(L_BYTE0) && AFTER(A_BYTES) -> byte0 = data[pos % B]; DONE(L_BYTE0) }
-		:: d_step { DUE(L_BYTE1) && AFTER(A_BYTES) -> byte1 = data[(pos + 1) % B]; DONE(L_BYTE1) }
-		:: d_step { DUE(L_SEQ_AGAIN) && AFTER(A_AGAIN) -> seq_again = index_seq[want % N]; DONE(L_SEQ_AGAIN) }
-		:: d_step { DUE(L_HEAD_AGAIN) && AFTER(A_HEAD) -> head_again = shown; DONE(L_HEAD_AGAIN) }
-		:: d_step { whole && DUE(L_INTENT) && AFTER(A_INTENT) -> intent_now = intent; DONE(L_INTENT) }
-		:: d_step { !whole && DUE(L_INTENT) && AFTER(A_AGAIN) -> intent_now = intent; DONE(L_INTENT) }
+		:: d_step {
+			DUE(L_BYTE1) && AFTER(A_BYTES) ->
+			byte1 = data[(pos + 1) % B]; DONE(L_BYTE1)
+		}
+		:: d_step {
+			DUE(L_SEQ_AGAIN) && AFTER(A_AGAIN) ->
+			seq_again = index_seq[want % N]; DONE(L_SEQ_AGAIN)
+		}
+		:: d_step {
+			DUE(L_HEAD_AGAIN) && AFTER(A_HEAD) ->
+			head_again = shown; DONE(L_HEAD_AGAIN)
+		}
+		:: d_step {
+			whole && DUE(L_INTENT) && AFTER(A_INTENT) ->
+			intent_now = intent; DONE(L_INTENT)
+		}
+		:: d_step {
+			!whole && DUE(L_INTENT) && AFTER(A_AGAIN) ->
+			intent_now = intent; DONE(L_INTENT)
+		}
 		:: todo == 0 -> break
 		od;
 		atomic {
@@ -424,6 +489,7 @@ again:
 		fi;
 		atomic {
 			seq = 0; pos = 0; size = 0; byte0 = 0; byte1 = 0; seq_again = 0;
-			head_now = 0; head_again = 0; intent_now = 0; is_sane = false; whole = false; was_read = true
+			head_now = 0; head_again = 0; intent_now = 0; is_sane = false; whole = false;
+			was_read = true
 		}
 }
