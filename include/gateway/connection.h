@@ -21,6 +21,7 @@
 #include "base/list.h"
 #include "base/span.h"
 #include "gateway/deadlines.h"
+#include "proto/frame.h"
 #include "proto/wsrecv.h"
 
 struct audience;
@@ -128,6 +129,9 @@ void connection_close(struct connection *connection, uint16_t code, const char *
 /* As connection_close, but without waiting for anything: for a socket that is of no more use. */
 void connection_abort(struct connection *connection, const char *reason);
 
+/* As connection_close with 1011: what the peer was to be sent cannot be put together, for want of memory. */
+void connection_fail(struct connection *connection);
+
 /* As connection_close for a peer that does not take its output: what waits is dropped first. */
 void connection_close_slow(struct connection *connection, const char *reason);
 
@@ -147,8 +151,9 @@ void connection_resume(struct connection *connection);
  */
 void connection_queue(struct connection *connection, struct span bytes);
 
-/* Queues one whole WebSocket text message. */
-void connection_queue_text(struct connection *connection, struct span text);
+/* Queues one whole WebSocket frame. */
+void connection_queue_frame(
+    struct connection *connection, enum ws_opcode opcode, struct span payload);
 
 /*
  * Sends what is queued already and then a run of whole frames, now, by one system call.  Nothing is

@@ -30,9 +30,9 @@ send_reply(const struct answer *to)
 	struct buf *reply = &to->connection->gateway->reply;
 
 	if (buf_status(reply) != 0)
-		connection_abort(to->connection, "out of memory");
+		connection_fail(to->connection);
 	else
-		connection_queue_text(to->connection, buf_span(reply));
+		connection_queue_frame(to->connection, WS_TEXT, buf_span(reply));
 }
 
 void

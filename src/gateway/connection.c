@@ -332,7 +332,7 @@ take_input(struct connection *c, char *data, size_t len)
 			feed_kept(c);
 	}
 	if (buf_status(&c->in) != 0)
-		connection_abort(c, "out of memory");
+		connection_fail(c);
 }
 
 static void
@@ -452,6 +452,14 @@ connection_abort(struct connection *c, const char *reason)
 }
 
 void
+connection_fail(struct connection *c)
+{
+	/* What could not be appended is missing as a whole: what stands there can still be sent. */
+	c->out.failed = false;
+	connection_close(c, 1011, "The gateway is out of memory");
+}
+
+void
 connection_close_slow(struct connection *c, const char *reason)
 {
 	if (c->state != CONNECTION_OPEN)
@@ -493,7 +501,7 @@ connection_queue(struct connection *c, struct span bytes)
 		return;
 	buf_append_span(&c->out, bytes);
 	if (buf_status(&c->out) != 0) {
-		connection_abort(c, "out of memory");
+		connection_fail(c);
 		return;
 	}
 	if (list_is_empty(&c->dirty) && !c->stalled)
@@ -504,13 +512,16 @@ connection_queue(struct connection *c, struct span bytes)
 }
 
 void
-connection_queue_text(struct connection *c, struct span text)
+connection_queue_frame(struct connection *c, enum ws_opcode opcode, struct span payload)
 {
-	uint8_t header[14];
-	size_t header_len = frame_header_write(header, WS_TEXT, true, text.n, NULL);
+	uint8_t header[FRAME_HEADER_MAX];
+	size_t header_len = frame_header_write(header, opcode, true, payload.n, NULL);
 
+	/* Both or neither: behind a header alone nothing else could be sent. */
+	if (c->state == CONNECTION_OPEN)
+		(void)buf_reserve(&c->out, header_len + payload.n);
 	connection_queue(c, span_make((const char *)header, header_len));
-	connection_queue(c, text);
+	connection_queue(c, payload);
 }
 
 size_t

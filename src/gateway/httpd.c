@@ -72,7 +72,7 @@ respond(struct connection *c, int status, const char *type, struct span body, co
 	    with_date(lines, all_lines, sizeof(all_lines)), head_only);
 	count_status(c, status);
 	if (buf_status(reply) != 0) {
-		connection_abort(c, "out of memory");
+		connection_fail(c);
 		return;
 	}
 	connection_queue(c, buf_span(reply));
@@ -105,7 +105,7 @@ respond_error(struct connection *c, int status, enum error_code code, const char
 	jsonw_object_end(&w);
 	buf_append_cstr(text, "\n");
 	if (buf_status(text) != 0)
-		connection_abort(c, "out of memory");
+		connection_fail(c);
 	else
 		respond(c, status, "application/json", buf_span(text), lines, after);
 }
@@ -155,7 +155,7 @@ upgrade(struct connection *c, const struct http_head *head, const struct handsha
 	handshake_accept_write(
 	    reply, handshake, handshake->wants_lurkbot_v1 && !echo ? "lurkbot.v1" : NULL);
 	if (buf_status(reply) != 0) {
-		connection_abort(c, "out of memory");
+		connection_fail(c);
 		return;
 	}
 	count_status(c, 101);
@@ -208,7 +208,7 @@ answer_plain(struct connection *c, const struct http_head *head)
 	buf_reset(&c->gateway->text);
 	endpoint_run(endpoint, c->gateway, head, &answer);
 	if (buf_status(&c->gateway->text) != 0)
-		connection_abort(c, "out of memory");
+		connection_fail(c);
 	else
 		respond(c, answer.status, answer.type, buf_span(&c->gateway->text),
 		    "Cache-Control: no-store\r\n", after);

@@ -16,7 +16,7 @@ notify(struct connection *c, uint64_t seq, uint64_t at_ms, struct span event, st
 	if (eventframe_build(&frame, seq, at_ms, event, payload, SPAN("")) == 0)
 		connection_queue(c, buf_span(&frame.bytes));
 	else
-		connection_abort(c, "out of memory");
+		connection_fail(c);
 	eventframe_fini(&frame);
 }
 

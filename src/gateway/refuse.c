@@ -46,6 +46,6 @@ refuse_hello(struct connection *c, enum error_code code, const char *reason, con
 	buf_reset(reply);
 	reply_hello_error(reply, &error, mismatch);
 	if (buf_status(reply) == 0)
-		connection_queue_text(c, buf_span(reply));
+		connection_queue_frame(c, WS_TEXT, buf_span(reply));
 	connection_close(c, 1008, sentence);
 }

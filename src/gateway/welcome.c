@@ -183,7 +183,7 @@ accept_hello(struct connection *c, struct hello *hello)
 		refuse_no_memory(c);
 		return;
 	}
-	connection_queue_text(c, buf_span(&c->gateway->text));
+	connection_queue_frame(c, WS_TEXT, buf_span(&c->gateway->text));
 	if (c->state != CONNECTION_OPEN) {
 		hello_free(hello);
 		return;

@@ -47,16 +47,6 @@ limits_of(const struct connection *c)
 }
 
 static void
-send_control(struct connection *c, enum ws_opcode opcode, struct span payload)
-{
-	uint8_t header[14];
-	size_t header_len = frame_header_write(header, opcode, true, payload.n, NULL);
-
-	connection_queue(c, span_make((const char *)header, header_len));
-	connection_queue(c, payload);
-}
-
-static void
 on_item(struct connection *c, enum wsrecv_verdict verdict, const struct wsrecv_item *item)
 {
 	switch (verdict) {
@@ -68,7 +58,7 @@ on_item(struct connection *c, enum wsrecv_verdict verdict, const struct wsrecv_i
 		c->on_message(c, item->payload, verdict == WSRECV_BINARY);
 		break;
 	case WSRECV_PING:
-		send_control(c, WS_PONG, item->payload);
+		connection_queue_frame(c, WS_PONG, item->payload);
 		break;
 	case WSRECV_CLOSE:
 		c->peer_done = true;
@@ -145,7 +135,7 @@ on_expired(struct connection *c, enum deadline_kind kind)
 	case DEADLINE_PING:
 		/* Where nothing is read, no pong would be seen. */
 		if (!c->blocked)
-			send_control(c, WS_PING, SPAN("lurkbot"));
+			connection_queue_frame(c, WS_PING, SPAN("lurkbot"));
 		if (c->state == CONNECTION_OPEN)
 			deadline_set(
 			    c->gateway->deadlines, &c->deadline, DEADLINE_PONG, clock_mono_ms());
@@ -212,10 +202,5 @@ wsock_keep_alive(struct connection *c)
 void
 wsock_echo(struct connection *c, struct span text, bool binary)
 {
-	uint8_t header[14];
-	enum ws_opcode opcode = binary ? WS_BINARY : WS_TEXT;
-	size_t header_len = frame_header_write(header, opcode, true, text.n, NULL);
-
-	connection_queue(c, span_make((const char *)header, header_len));
-	connection_queue(c, text);
+	connection_queue_frame(c, binary ? WS_BINARY : WS_TEXT, text);
 }
