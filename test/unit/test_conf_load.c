@@ -258,7 +258,7 @@ want_of_memory(void **state)
 
 	house_file(h, "home/config.json",
 	    "{\"gateway\":{\"host\":\"::\",\"port\":1,\"allowed_origins\":[\"http://a\"]}}");
-	house_file(h, "home/.env", "LURKBOT_GATEWAY__HOST='::1'\nLURKBOT_GATEWAY__PORT=3\n");
+	house_file(h, "home/.env", "LURKBOT_GATEWAY__PORT=3\nLURKBOT_GATEWAY__HOST='::1'\n");
 	house_variable(h, "LURKBOT_GATEWAY_PORT=2");
 	house_flag(h, "gateway.log_file=~/x");
 	assert_true(fail_each(h, 0) > 50);
