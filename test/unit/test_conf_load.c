@@ -300,8 +300,8 @@ want_of_memory_in_jansson(void **state)
 		status = house_try(h);
 		if (status == -EINVAL) {
 			assert_int_equal(h->report.count, 1);
-			assert_non_null(memmem(
-			    h->report.text.data, h->report.text.len, "config.json:1: ", 15));
+			assert_non_null(
+			    memmem(h->report.text.data, h->report.text.len, "config.json:1: ", 15));
 		} else if (status == 0) {
 			assert_int_equal(h->conf->gateway.port, 1);
 			assert_int_equal(h->conf->gateway.allowed_origins_count, 1);
