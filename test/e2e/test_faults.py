@@ -13,7 +13,7 @@ import socket
 import pytest
 
 import rawws
-from faults import ALL, FORKED, REGULAR_FILE, STARTED, STREAM_SOCKET, FaultyGateway
+from faults import ALL, FORKED, REGULAR_FILE, STARTED, STREAM_SOCKET, FaultyGateway, KeepAlive
 from gateway import HELLO, PATIENCE, connect, processes_of, wait_for
 
 SMALL = {"workers": 1, "ring_bytes": 1 << 20, "mailbox_bytes": 1 << 20, "max_payload": 1 << 16}
@@ -109,31 +109,6 @@ def test_each_call_of_a_workers_start_fails_once(tmp_path):
 
 # --- descriptors --------------------------------------------------------------------------------
 
-class KeepAlive:
-    """An HTTP connection that was accepted before anything failed."""
-
-    def __init__(self, gateway):
-        self.socket = socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE)
-        self.file = self.socket.makefile("rb")
-
-    def metrics(self):
-        self.socket.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        length = 0
-        while (line := self.file.readline().strip()) != b"":
-            if line.lower().startswith(b"content-length:"):
-                length = int(line.split(b":")[1])
-        lines = self.file.read(length).decode().splitlines()
-        return {name: float(value) for name, _, value in
-                (line.rpartition(" ") for line in lines if line and not line.startswith("#"))}
-
-    def paused(self):
-        return self.metrics()["lurkbot_accept_pauses_total"]
-
-    def close(self):
-        self.file.close()
-        self.socket.close()
-
-
 @pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS])
 def test_accepting_pauses_while_it_fails(faulty, error):
     gateway = faulty()
@@ -158,7 +133,7 @@ def test_accepting_pauses_while_it_fails(faulty, error):
     watcher.close()
     serves(gateway)
     assert 1 <= len(gateway.lines_with("accepting pauses")) <= 2, gateway.log()
-    wait_for(lambda: gateway.descriptors() == before, "all descriptors to be closed")
+    assert gateway.descriptors() == before
 
 
 def test_one_who_finds_no_descriptor_is_told(faulty):
@@ -200,7 +175,7 @@ def test_a_socket_that_cannot_be_watched(faulty):
     serves(gateway)
     # One line for each worker, not one for each time.
     assert 1 <= len(gateway.lines_with("epoll_ctl on a listener")) <= 2, gateway.log()
-    wait_for(lambda: gateway.descriptors() == before, "all descriptors to be closed")
+    assert gateway.descriptors() == before
 
 
 # --- streams ------------------------------------------------------------------------------------
@@ -292,7 +267,7 @@ def test_short_reads_and_writes_of_clients(faulty, how):
     gateway = faulty()
     before = gateway.descriptors()
     streams_are_intact(gateway, [i * 37 % 1500 for i in range(60)], {call: SHORT[how] for call in MOVING})
-    wait_for(lambda: gateway.descriptors() == before, "all descriptors to be closed")
+    assert gateway.descriptors() == before
 
 
 @pytest.mark.parametrize("how", FAILING)
@@ -317,7 +292,7 @@ def test_a_socket_that_breaks_costs_one_client(faulty):
     assert len(second.events(publish_all(gateway, [10] * 20))) == 20
     second.close()
     serves(gateway)
-    wait_for(lambda: gateway.descriptors() == before, "all descriptors to be closed")
+    assert gateway.descriptors() == before
 
 
 # --- between the processes, and the loop --------------------------------------------------------
