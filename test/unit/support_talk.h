@@ -232,7 +232,6 @@ workers_start(void)
 	return stage_gateway_init(&stage.gateways[1], 1) && first;
 }
 
-/* *state stays as it is. */
 static inline int
 talk_set_up(void **state)
 {

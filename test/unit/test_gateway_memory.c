@@ -116,6 +116,10 @@ talk_resume(void)
 	for (unsigned n = 0; n < 3; n++)
 		publish(BOB, 0);
 	seq = ring_head(stage.bus->ring);
+	if (seq < 3) {
+		spare(!is_there(BOB), "nothing was published");
+		return;
+	}
 	snprintf(hello, sizeof(hello),
 	    "\"resume\":{\"epoch\":\"%s\",\"seq\":%llu},\"subscribe\":{\"events\":[\"*\",\"gateway."
 	    "*\"]}}",
@@ -218,6 +222,8 @@ try_without(unsigned n, void (*conversation)(void))
 	bool was_met, started;
 	unsigned before;
 
+	/* A ring that has been used would move the numbers of the allocations from try to try. */
+	assert_int_equal(talk_set_up(NULL), 0);
 	support_alloc_fail_at(n);
 	talk.is_strict = false;
 	started = workers_start();
@@ -237,6 +243,7 @@ try_without(unsigned n, void (*conversation)(void))
 	}
 	for (unsigned i = 0; i < STAGE_GATEWAYS; i++)
 		stage_gateway_fini(&stage.gateways[i]);
+	assert_int_equal(talk_tear_down(NULL), 0);
 	return was_met;
 }
 
@@ -259,10 +266,9 @@ walk(void **state)
 	assert_true(n > 20);
 }
 
-#define CONVERSATION(name)                                        \
-	{                                                         \
-#name, walk, talk_set_up, talk_tear_down,         \
-		    &(struct conversation){ #name, talk_##name }, \
+#define CONVERSATION(name)                                                             \
+	{                                                                              \
+#name, walk, NULL, NULL, &(struct conversation){ #name, talk_##name }, \
 	}
 
 int
