@@ -3,8 +3,8 @@
  * write() for each sink, so lines of several processes that append to one file do not mix; it is at
  * most 4 KiB, and what is longer is cut and ends with "...". Control characters and bytes that are
  * not valid UTF-8 are escaped, so that no peer can forge a line. A sink that takes nothing (full
- * disk, full pipe that does not block) loses the line silently: logging needs no memory, never
- * fails, and never changes errno. SIGPIPE is the caller's to ignore.
+ * disk, full pipe that does not block) loses the line, and is told how many it has lost as soon as it
+ * takes one again: logging needs no memory, never fails, and never changes errno. SIGPIPE is the caller's to ignore.
  *
  *	2026-11-22T21:06:25.123Z info  worker 0 [9f1c2ab4] message
  *	{"time":"2026-11-22T21:06:25.123Z","level":"info","process":"worker 0","conn":"9f1c2ab4","message":"..."}

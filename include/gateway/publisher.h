@@ -51,6 +51,9 @@ int publisher_wait(struct gateway *gateway, const struct publication *publicatio
     struct pending *pending) must_check;
 void publisher_on_gone(struct pending *pending);
 
+/* Logs that an event of the gateway's own is lost, and why (a negative errno). */
+void publisher_lose(struct gateway *gateway, struct span event, int error);
+
 /* Publishes an event of the gateway's own, which waits as long as it must.  Its loss is logged. */
 void publisher_announce(struct gateway *gateway, const struct publication *publication);
 

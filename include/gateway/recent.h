@@ -22,26 +22,34 @@ enum {
 
 struct recent;
 
-struct recent_session {
-	struct list link; /* recent_list: the most recently updated one first */
-	struct span key;  /* owned by the set */
-	uint64_t created_at_ms, updated_at_ms;
-	uint64_t last_seq;
-	uint64_t message_count;
-	bool has_message; /* the last message had a role or a content, as a string */
+/* What the last message of a session said. */
+struct recent_message {
+	bool is_there; /* it had a role or a content, as a string */
 	/* Decoded and cut; a NUL may be among the bytes, and one follows them. */
 	size_t role_len, preview_len;
 	char role[RECENT_ROLE_MAX * 4 + 1];
 	char preview[RECENT_PREVIEW_CHARACTERS * 4 + 1];
 };
 
+struct recent_session {
+	struct list link; /* recent_list: the most recently updated one first */
+	struct span key;  /* owned by the set */
+	uint64_t created_at_ms, updated_at_ms;
+	uint64_t last_seq;
+	uint64_t message_count;
+	struct recent_message message;
+};
+
 /* Creates an empty set; NULL without memory. */
 struct recent *recent_new(void);
 void recent_free(struct recent *recent);
 
-/* Takes note of an event read from the ring; only session.message with a key counts. */
-void recent_note(struct recent *recent, const struct ring_record *record, struct span name,
-    struct span key, struct span frame);
+/*
+ * Takes note of an event read from the ring; only session.message with a key counts. Returns 0, or
+ * -ENOMEM: then nothing of it was noted.
+ */
+int recent_note(struct recent *recent, const struct ring_record *record, struct span name,
+    struct span key, struct span frame) must_check;
 
 /* The head of the list of sessions, the most recently updated one first. */
 const struct list *recent_list(const struct recent *recent);

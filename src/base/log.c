@@ -27,7 +27,8 @@ enum {
 
 struct sink {
 	int fd;
-	bool is_torn; /* it ends in the middle of a line */
+	bool is_torn;  /* it ends in the middle of a line */
+	unsigned lost; /* lines that it did not take since it took one */
 };
 
 /* The logger's state; see log.h for when it may change. */
@@ -147,19 +148,50 @@ line_begin(struct line *line, enum log_level level, uint32_t conn_id)
 }
 
 static void
-sink_write(struct sink *sink, const struct line *line)
+line_end(struct line *line, struct span message)
+{
+	line_append_message(
+	    line, message, state.format == LOG_FORMAT_JSON ? SPAN("\"}\n") : SPAN("\n"));
+}
+
+/* False: it took nothing. */
+static bool
+sink_take(struct sink *sink, const struct line *line)
 {
 	size_t skip = sink->is_torn ? 0 : 1;
 	size_t wanted = line->len + 1 - skip;
 	ssize_t n;
 
-	if (sink->fd < 0)
-		return;
 	do
 		n = write(sink->fd, line->bytes + skip, wanted);
 	while (n < 0 && errno == EINTR);
 	if (n > 0)
 		sink->is_torn = (size_t)n < wanted;
+	return n > 0;
+}
+
+/* Says what is missing before more comes; false: the sink still takes nothing. */
+static bool
+sink_tell_lost(struct sink *sink)
+{
+	char message[64];
+	struct line line;
+
+	snprintf(message, sizeof(message), "lines that could not be written here: %u", sink->lost);
+	line_begin(&line, LOG_LEVEL_WARNING, 0);
+	line_end(&line, span_cstr(message));
+	return sink_take(sink, &line);
+}
+
+static void
+sink_write(struct sink *sink, const struct line *line)
+{
+	if (sink->fd < 0)
+		return;
+	if (sink->lost > 0 && sink_tell_lost(sink))
+		sink->lost = 0;
+	if (sink->lost > 0 || !sink_take(sink, line))
+		sink->lost++;
 }
 
 void
@@ -206,8 +238,7 @@ log_write(enum log_level level, uint32_t conn_id, const char *fmt, ...)
 	if (n < 0)
 		message[0] = '\0';
 	line_begin(&line, level, conn_id);
-	line_append_message(&line, span_cstr(message),
-	    state.format == LOG_FORMAT_JSON ? SPAN("\"}\n") : SPAN("\n"));
+	line_end(&line, span_cstr(message));
 	sink_write(&state.file, &line);
 	sink_write(&state.standard_error, &line);
 	errno = saved_errno;

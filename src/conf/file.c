@@ -269,6 +269,13 @@ apply_sections(struct file *f, struct span text)
 
 /* --- the file as a whole ---------------------------------------------------------------------- */
 
+/* Jansson often fails for want of memory without a word; then the line is -1 as well. */
+static bool
+is_out_of_memory(const json_error_t *error)
+{
+	return json_error_code(error) == json_error_out_of_memory || error->text[0] == '\0';
+}
+
 static void
 apply_text(struct file *f, struct buf *text)
 {
@@ -277,7 +284,7 @@ apply_text(struct file *f, struct buf *text)
 
 	jsonlines_strip_comments(text->data, text->len);
 	root = json_loadb(text->data, text->len, DECODE_FLAGS, &error);
-	if (root == NULL && json_error_code(&error) == json_error_out_of_memory)
+	if (root == NULL && is_out_of_memory(&error))
 		f->draft->status = -ENOMEM;
 	else if (root == NULL)
 		conf_report_add(f->draft->report, place_of(f, (unsigned)error.line), NULL,

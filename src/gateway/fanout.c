@@ -28,6 +28,7 @@ enum {
 struct fanout {
 	struct batch batch;
 	bool starved;
+	uint64_t noted_seq; /* the last event that the recent sessions know */
 	struct log_limit lapped, damaged, no_memory;
 	unsigned delivered[BATCH_EVENTS];
 	unsigned fell_short; /* of the members that are sent a run */
@@ -227,14 +228,24 @@ count_batch(struct gateway *g)
 	}
 }
 
-static void
+/* False without memory: then the batch is read once more, and those that were noted pass for it. */
+static bool
 note_sessions(struct gateway *g)
 {
-	const struct batch *batch = &g->fanout->batch;
+	struct fanout *f = g->fanout;
+	const struct batch *batch = &f->batch;
 
-	for (unsigned i = 0; i < batch->count; i++)
-		recent_note(g->recent, &batch->records[i], batch_name(batch, i),
-		    batch_key(batch, i), batch_frame(batch, i));
+	for (unsigned i = 0; i < batch->count; i++) {
+		const struct ring_record *record = &batch->records[i];
+
+		if (record->seq <= f->noted_seq)
+			continue;
+		if (recent_note(g->recent, record, batch_name(batch, i), batch_key(batch, i),
+			batch_frame(batch, i)) != 0)
+			return false;
+		f->noted_seq = record->seq;
+	}
+	return true;
 }
 
 bool
@@ -248,9 +259,13 @@ fanout_pump(struct gateway *g)
 		batch_rest(&f->batch, KEPT_BYTES);
 		return false;
 	}
+	/* First, since it can fail: who was sent the batch could not be sent it again. */
+	if (!note_sessions(g)) {
+		on_unreadable(g, RING_NOMEM);
+		return false;
+	}
 	LIST_FOREACH_SAFE (at, tmp, audiences_list(g->audiences))
 		serve(g, container_of(at, struct audience, link));
-	note_sessions(g);
 	count_batch(g);
 	g->level_seq += f->batch.count;
 	g->level_at_ms = f->batch.records[f->batch.count - 1].at_ms;

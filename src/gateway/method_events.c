@@ -117,23 +117,35 @@ method_events_publish(const struct answer *to, const struct envelope *frame)
 	params_fini(&params);
 }
 
-static void
-answer_subscribed(const struct answer *to)
+/* What is answered, into the gateway's text buffer; false without memory. */
+static bool
+write_subscribed(const struct connection *c, const struct filter *filter)
 {
-	struct gateway *g = to->connection->gateway;
+	struct buf *text = &c->gateway->text;
 	struct jsonw w;
 
-	buf_reset(&g->text);
-	jsonw_init(&w, &g->text);
+	buf_reset(text);
+	jsonw_init(&w, text);
 	jsonw_object(&w);
-	filter_write(to->connection->audience->filter, &w);
+	filter_write(filter, &w);
 	jsonw_key(&w, "seq");
-	jsonw_uint(&w, catchup_seq(to->connection));
+	jsonw_uint(&w, catchup_seq(c));
 	jsonw_object_end(&w);
-	if (buf_status(&g->text) != 0)
+	return buf_status(text) == 0;
+}
+
+/* Who is told of an error has the subscription that it had: what can fail comes before the change. */
+static void
+subscribe_take(const struct answer *to, struct filter *filter)
+{
+	if (!write_subscribed(to->connection, filter)) {
+		filter_free(filter);
 		answer_no_memory(to);
-	else
-		answer_result(to, buf_span(&g->text));
+	} else if (audience_join_take(to->connection, filter) != 0) {
+		answer_no_memory(to);
+	} else {
+		answer_result(to, buf_span(&to->connection->gateway->text));
+	}
 }
 
 void
@@ -145,8 +157,8 @@ method_events_subscribe(const struct answer *to, const struct envelope *frame)
 
 	if (r == -EBADMSG)
 		answer_fault(to, &fault);
-	else if (r != 0 || audience_join_take(to->connection, filter) != 0)
+	else if (r != 0)
 		answer_no_memory(to);
 	else
-		answer_subscribed(to);
+		subscribe_take(to, filter);
 }

@@ -65,7 +65,8 @@ is_wanted(const struct query *query, const struct recent_session *session)
 	    session->updated_at_ms <= (uint64_t)v[LIST_ACTIVE_AFTER].integer)
 		return false;
 	return !v[LIST_SEARCH].is_present || contains(session->key, v[LIST_SEARCH].string) ||
-	       contains(span_make(session->preview, session->preview_len), v[LIST_SEARCH].string);
+	       contains(span_make(session->message.preview, session->message.preview_len),
+		   v[LIST_SEARCH].string);
 }
 
 /* Writes the page; returns the seq of its last session where more follow, else 0. */

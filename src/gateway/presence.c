@@ -3,6 +3,7 @@
  */
 #include "gateway/presence.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -65,6 +66,8 @@ announce(struct connection *c, struct span event)
 	publication.payload = buf_span(&payload);
 	if (buf_status(&payload) == 0)
 		publisher_announce(g, &publication);
+	else
+		publisher_lose(g, event, -ENOMEM);
 	buf_fini(&payload);
 }
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -198,9 +199,10 @@ publisher_on_gone(struct pending *pending)
 }
 
 /* Nobody waits for an answer that could tell it. */
-static void
-log_lost(struct publisher *publisher, const struct publication *p, int r)
+void
+publisher_lose(struct gateway *g, struct span event, int error)
 {
+	struct publisher *publisher = g->publisher;
 	unsigned suppressed = 0;
 
 	if (!log_limit_pass(&publisher->lost, clock_mono_ms(), LOST_LINES_A_MINUTE, &suppressed))
@@ -208,7 +210,7 @@ log_lost(struct publisher *publisher, const struct publication *p, int r)
 	if (suppressed > 0)
 		log_error("%u more of the gateway's own events were lost", suppressed);
 	log_error(
-	    "an event of the gateway's own was lost: %.*s: %s", SPAN_ARGS(p->event), strerror(-r));
+	    "an event of the gateway's own was lost: %.*s: %s", SPAN_ARGS(event), strerror(-error));
 }
 
 void
@@ -220,21 +222,18 @@ publisher_announce(struct gateway *g, const struct publication *p)
 	if (r == -EAGAIN)
 		r = enqueue(g, p, NULL);
 	if (r != 0)
-		log_lost(g->publisher, p, r);
+		publisher_lose(g, p->event, r);
 }
 
 static void
 answer_receipt(const struct answer *to, const struct ring_receipt *receipt)
 {
-	struct buf *text = &to->connection->gateway->text;
+	/* It is published: nobody may be told that there was no memory for it. */
+	char text[96];
 
-	buf_reset(text);
-	buf_printf(
-	    text, "{\"id\":\"evt_%08" PRIx64 "\",\"seq\":%" PRIu64 "}", receipt->seq, receipt->seq);
-	if (buf_status(text) != 0)
-		answer_no_memory(to);
-	else
-		answer_result(to, buf_span(text));
+	snprintf(text, sizeof(text), "{\"id\":\"evt_%08" PRIx64 "\",\"seq\":%" PRIu64 "}",
+	    receipt->seq, receipt->seq);
+	answer_result(to, span_cstr(text));
 }
 
 void
@@ -273,7 +272,7 @@ settle(struct gateway *g, struct waiting *waiting, int r, const struct ring_rece
 	struct pending *pending = waiting->pending;
 
 	if (waiting->own && r != 0)
-		log_lost(g->publisher, &waiting->publication, r);
+		publisher_lose(g, waiting->publication.event, r);
 	forget(g->publisher, waiting);
 	if (pending == NULL)
 		return;

@@ -96,20 +96,27 @@ cut_characters(const char *text, size_t len, size_t characters)
 	return at;
 }
 
-/* Returns how many bytes it wrote before the NUL; what cannot be decoded is left empty. */
-static size_t
-note_text(const struct json_value *value, char *out, size_t characters, struct buf *scratch)
+/*
+ * Gives how many bytes it wrote before the NUL; what cannot be decoded is left empty. Returns 0, or
+ * -ENOMEM.
+ */
+static int
+note_text(const struct json_value *value, char *out, size_t characters, size_t *ret_len)
 {
-	size_t len;
+	struct buf text = { 0 };
+	size_t len = 0;
+	int r = 0;
 
-	buf_reset(scratch);
-	if (value->kind != JSON_STRING || json_string_append(scratch, value->text) != 0)
-		return 0;
-	len = cut_characters(scratch->data, scratch->len, characters);
-	if (len > 0)
-		memcpy(out, scratch->data, len);
+	if (value->kind == JSON_STRING)
+		r = json_string_append(&text, value->text);
+	if (r == 0 && text.len > 0) {
+		len = cut_characters(text.data, text.len, characters);
+		memcpy(out, text.data, len);
+	}
+	buf_fini(&text);
 	out[len] = '\0';
-	return len;
+	*ret_len = len;
+	return r == -ENOMEM ? r : 0;
 }
 
 /*
@@ -122,16 +129,16 @@ is_readable(int r)
 	return r == 0 || r == -EEXIST || r == -E2BIG;
 }
 
-/* The payload's role and content, where it has them as strings. */
-static void
-note_message(struct recent_session *session, struct span frame)
+/* The payload's role and content, where it has them as strings. Returns 0, or -ENOMEM. */
+static int
+note_message(struct recent_message *message, struct span frame)
 {
 	static const struct json_field in_event[] = { { "payload", NULL } };
 	static const struct json_field in_payload[] = { { "role", NULL }, { "content", NULL } };
 	struct json_value payload, values[2];
 	struct json_fault fault;
-	struct buf scratch = { 0 };
 	size_t header = frame_payload_offset(frame);
+	int r;
 
 	if (header == 0 ||
 	    json_object_scan(span_make(frame.p + header, frame.n - header), in_event, 1, &payload,
@@ -139,43 +146,38 @@ note_message(struct recent_session *session, struct span frame)
 	    payload.kind != JSON_OBJECT ||
 	    !is_readable(
 		json_object_scan(payload.text, in_payload, 2, values, JSON_KEYS_MAX, &fault)))
-		return;
-	session->has_message = values[0].kind == JSON_STRING || values[1].kind == JSON_STRING;
-	session->role_len = note_text(&values[0], session->role, RECENT_ROLE_MAX, &scratch);
-	session->preview_len =
-	    note_text(&values[1], session->preview, RECENT_PREVIEW_CHARACTERS, &scratch);
-	buf_fini(&scratch);
+		return 0;
+	message->is_there = values[0].kind == JSON_STRING || values[1].kind == JSON_STRING;
+	r = note_text(&values[0], message->role, RECENT_ROLE_MAX, &message->role_len);
+	return r != 0 ? r
+		      : note_text(&values[1], message->preview, RECENT_PREVIEW_CHARACTERS,
+			    &message->preview_len);
 }
 
-/* What stood there was of the message before, and must not be told under the new one's time. */
-static void
-forget_message(struct recent_session *session)
-{
-	session->has_message = false;
-	session->role_len = 0;
-	session->role[0] = '\0';
-	session->preview_len = 0;
-	session->preview[0] = '\0';
-}
-
-void
+int
 recent_note(struct recent *recent, const struct ring_record *record, struct span name,
     struct span key, struct span frame)
 {
 	struct recent_session *session;
+	/* All of it is new: what stood there must not be told under the new one's time. */
+	struct recent_message message = { 0 };
+	int r;
 
 	if (key.n == 0 || !span_is(name, "session.message"))
-		return;
+		return 0;
+	r = note_message(&message, frame);
+	if (r != 0)
+		return r;
 	session = find_or_create(recent, key, record->at_ms);
 	if (session == NULL)
-		return;
+		return -ENOMEM;
 	list_remove(&session->link);
 	list_prepend(&recent->sessions, &session->link);
 	session->updated_at_ms = record->at_ms;
 	session->last_seq = record->seq;
 	session->message_count++;
-	forget_message(session);
-	note_message(session, frame);
+	session->message = message;
+	return 0;
 }
 
 const struct list *
@@ -199,9 +201,9 @@ write_last_message(const struct recent_session *session, struct jsonw *w)
 	jsonw_key(w, "lastMessage");
 	jsonw_object(w);
 	jsonw_key(w, "role");
-	jsonw_str(w, span_make(session->role, session->role_len));
+	jsonw_str(w, span_make(session->message.role, session->message.role_len));
 	jsonw_key(w, "preview");
-	jsonw_str(w, span_make(session->preview, session->preview_len));
+	jsonw_str(w, span_make(session->message.preview, session->message.preview_len));
 	jsonw_key(w, "at");
 	jsonw_uint(w, session->updated_at_ms);
 	jsonw_object_end(w);
@@ -221,7 +223,7 @@ recent_write(const struct recent_session *session, struct jsonw *w)
 	jsonw_uint(w, session->updated_at_ms);
 	jsonw_key(w, "messageCount");
 	jsonw_uint(w, session->message_count);
-	if (session->has_message)
+	if (session->message.is_there)
 		write_last_message(session, w);
 	jsonw_object_end(w);
 }

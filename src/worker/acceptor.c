@@ -39,6 +39,7 @@ enum {
 	PAUSE_MS = 100,
 	QUIET_MS = 10 * 1000, /* without a pause before the next one is logged again */
 	STILL_MS = 500,	      /* without a heartbeat, which comes five times as often */
+	UNWATCHED_LINES_A_MINUTE = 1,
 	GATE_PERCENT = 5,
 	GATE_SLACK = 8,
 };
@@ -58,9 +59,23 @@ struct acceptor {
 	int spare_fd; /* given up to accept and close when there is no descriptor left */
 	uint64_t paused_until_ms;
 	bool pausing; /* said so already */
+	struct log_limit unwatched;
 	unsigned count;
 	struct listener listeners[INHERIT_LISTEN_MAX + 1];
 };
+
+/* It is tried again ten times a second. */
+static void
+log_unwatched(struct acceptor *a, int error)
+{
+	unsigned suppressed = 0;
+
+	if (!log_limit_pass(&a->unwatched, clock_mono_ms(), UNWATCHED_LINES_A_MINUTE, &suppressed))
+		return;
+	if (suppressed > 0)
+		log_warning("%u more of what follows were not logged", suppressed);
+	log_warning("epoll_ctl on a listener: %s", strerror(error));
+}
 
 static void
 watch(struct listener *l, bool wanted)
@@ -72,7 +87,7 @@ watch(struct listener *l, bool wanted)
 	if (epoll_ctl(l->epoll_fd, wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, l->fd, &event) == 0)
 		l->watched = wanted;
 	else
-		log_warning("epoll_ctl on a listener: %s", strerror(errno));
+		log_unwatched(l->acceptor, errno);
 }
 
 /* True while this worker has its fair share or less. */

@@ -6,9 +6,10 @@ import mmap
 import os
 import pathlib
 import re
+import socket
 import struct
 
-from gateway import LURKBOT, Gateway, wait_for
+from gateway import LURKBOT, PATIENCE, Gateway, wait_for
 
 SHIM = os.environ.get("SHIM", str(pathlib.Path(LURKBOT).parent / "shim.so"))
 
@@ -91,6 +92,37 @@ class Shim:
         return self.map[16:32].rstrip(b"\0").decode() or None
 
 
+class KeepAlive:
+    """An HTTP connection that was accepted before anything failed."""
+
+    def __init__(self, gateway):
+        self.socket = socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE)
+        self.file = self.socket.makefile("rb")
+
+    def metrics(self):
+        self.socket.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        length = 0
+        while (line := self.file.readline().strip()) != b"":
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        lines = self.file.read(length).decode().splitlines()
+        return {name: float(value) for name, _, value in
+                (line.rpartition(" ") for line in lines if line and not line.startswith("#"))}
+
+    def is_alone(self):
+        """Whether the gateway has no other connection."""
+        metrics = self.metrics()
+        return metrics["lurkbot_connections_accepted_total"] == \
+            metrics["lurkbot_connections_closed_total"] + 1
+
+    def paused(self):
+        return self.metrics()["lurkbot_accept_pauses_total"]
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
 class FaultyGateway(Gateway):
     """A gateway with the shim preloaded, from its start."""
 
@@ -121,6 +153,10 @@ class FaultyGateway(Gateway):
         return [line for line in self.lines if line and re.search(pattern, line)]
 
     def descriptors(self):
-        """{pid: how many descriptors it has open} of all processes."""
+        """How many all processes have open, while there is one connection and no more."""
         pids = [self.process.pid, *self.workers().values()]
-        return {pid: len(os.listdir(f"/proc/{pid}/fd")) for pid in pids}
+        alone = KeepAlive(self)
+        wait_for(alone.is_alone, "all other connections to be closed")
+        count = sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)
+        alone.close()
+        return count

@@ -14,8 +14,9 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 
-enum { FRAMES_MAX = 24, SITES = 1 << 14 };
+enum { FRAMES_MAX = 24, SITES = 1 << 14, ROOM_MAX = 1 << 16 };
 
 static struct {
 	unsigned fail_at, asked;
@@ -123,4 +124,23 @@ support_alloc_try_each(void (*attempt)(void *arg), void *arg)
 	} while (hook.asked >= n);
 	support_alloc_fail_at(0);
 	return n - 1;
+}
+
+unsigned
+support_alloc_break_off(void (*write)(struct buf *out, void *arg), void *arg)
+{
+	for (size_t room = 0;; room++) {
+		struct buf out = { .data = room > 0 ? malloc(room) : NULL, .cap = room };
+		bool is_whole;
+
+		support_alloc_fail_all();
+		write(&out, arg);
+		support_alloc_fail_at(0);
+		is_whole = buf_status(&out) == 0;
+		if (out.len > room || room > ROOM_MAX)
+			abort();
+		buf_fini(&out);
+		if (is_whole)
+			return (unsigned)room;
+	}
 }

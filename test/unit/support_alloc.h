@@ -4,6 +4,8 @@
  */
 #pragma once
 
+struct buf;
+
 /* Lets the n-th allocation from now on fail (1: the next one), and no other. 0: none fails. */
 void support_alloc_fail_at(unsigned n);
 
@@ -20,3 +22,10 @@ unsigned support_alloc_count(void);
  * made.
  */
 unsigned support_alloc_try_each(void (*attempt)(void *arg), void *arg);
+
+/*
+ * Calls write with a buffer that has room for no byte and cannot grow, then for one, and so on until
+ * all fits: so the writing breaks off at each byte once. Returns how often it did; wants each of them
+ * told by buf_status, and nothing beyond the room.
+ */
+unsigned support_alloc_break_off(void (*write)(struct buf *out, void *arg), void *arg);

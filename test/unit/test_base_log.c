@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -210,6 +211,7 @@ static void
 test_full_pipe_loses_whole_lines(void **state)
 {
 	size_t lines = 0, len;
+	char lost[80];
 
 	(void)state;
 	configure(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
@@ -222,7 +224,13 @@ test_full_pipe_loses_whole_lines(void **state)
 	assert_in_range(lines, 100, 1999);
 	log_info("again");
 	take();
-	assert_string_equal(behind_time(got), " info  worker 0 again\n");
+	snprintf(lost, sizeof(lost),
+	    " warning worker 0 lines that could not be written here: %zu\n", 2000 - lines);
+	assert_memory_equal(behind_time(got), lost, strlen(lost));
+	assert_string_equal(behind_time(strchr(got, '\n') + 1), " info  worker 0 again\n");
+	log_info("and again");
+	take();
+	assert_string_equal(behind_time(got), " info  worker 0 and again\n");
 }
 
 /* Like a full disk: files may grow to that many bytes, then a write takes only a part. */

@@ -4,6 +4,9 @@
  */
 #include "support_conf.h"
 
+#include <jansson.h>
+
+#include "base/alloc.h"
 #include "support_alloc.h"
 
 #define ORIGIN "an origin without a path, such as https://chat.example.org:8443"
@@ -255,7 +258,7 @@ want_of_memory(void **state)
 
 	house_file(h, "home/config.json",
 	    "{\"gateway\":{\"host\":\"::\",\"port\":1,\"allowed_origins\":[\"http://a\"]}}");
-	house_file(h, "home/.env", "LURKBOT_GATEWAY__HOST='::1'\n");
+	house_file(h, "home/.env", "LURKBOT_GATEWAY__PORT=3\nLURKBOT_GATEWAY__HOST='::1'\n");
 	house_variable(h, "LURKBOT_GATEWAY_PORT=2");
 	house_flag(h, "gateway.log_file=~/x");
 	assert_true(fail_each(h, 0) > 50);
@@ -270,10 +273,45 @@ want_of_memory_while_reporting(void **state)
 	    "{\"gateway\":{\"host\":1,\"prot\":1,\"allowed_origins\":[1,\"x\"]}}");
 	house_file(h, "home/.env", "LURKBOT_GATEWAY__HOST='x\nLURKBOT_GATEWAY__X=1\n");
 	house_variable(h, "LURKBOT_GATEWAY__PORT=x");
+	house_variable(h, "LURKBOT_GATEWAY__LOG_LEVEL=deb");
 	house_flag(h, "gateway.x=1");
 	house_flag(h, "gateway.max_payload=268435456");
 	assert_true(fail_each(h, -EINVAL) > 50);
-	assert_int_equal(h->report.count, 10);
+	assert_int_equal(h->report.count, 11);
+}
+
+/*
+ * Jansson takes want of memory for a text that is not valid, or loses the last byte of a word: then the
+ * refusal says what Jansson read, and where.
+ */
+static void
+want_of_memory_in_jansson(void **state)
+{
+	struct house *h = *state;
+	unsigned n = 0;
+
+	house_file(h, "home/config.json",
+	    "{\"gateway\":{\"host\":\"::\",\"port\":1,\"allowed_origins\":[\"http://a\"]}}");
+	json_set_alloc_funcs(mem_alloc, mem_free);
+	do {
+		int status;
+
+		support_alloc_fail_at(++n);
+		status = house_try(h);
+		if (status == -EINVAL) {
+			assert_int_equal(h->report.count, 1);
+			assert_non_null(
+			    memmem(h->report.text.data, h->report.text.len, "config.json:1: ", 15));
+		} else if (status == 0) {
+			assert_int_equal(h->conf->gateway.port, 1);
+			assert_int_equal(h->conf->gateway.allowed_origins_count, 1);
+		} else {
+			assert_int_equal(status, -ENOMEM);
+		}
+	} while (support_alloc_count() >= n);
+	support_alloc_fail_at(0);
+	json_set_alloc_funcs(malloc, free);
+	assert_true(n > 100);
 }
 
 int
@@ -294,6 +332,7 @@ main(void)
 		house_test(the_home_may_be_given),
 		house_test(want_of_memory),
 		house_test(want_of_memory_while_reporting),
+		house_test(want_of_memory_in_jansson),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -297,6 +297,30 @@ test_without_memory(void **state)
 	filter_free(NULL);
 }
 
+static void
+write_filter(struct buf *out, void *arg)
+{
+	struct jsonw w;
+
+	jsonw_init(&w, out);
+	jsonw_object(&w);
+	filter_write(arg, &w);
+	jsonw_object_end(&w);
+}
+
+static void
+test_breaking_off_anywhere(void **state)
+{
+	struct filter *f = make("a b.* *", "k l");
+	struct buf out = { 0 };
+
+	(void)state;
+	write_filter(&out, f);
+	assert_int_equal(support_alloc_break_off(write_filter, f), out.len);
+	buf_fini(&out);
+	filter_free(f);
+}
+
 int
 main(void)
 {
@@ -313,6 +337,7 @@ main(void)
 		cmocka_unit_test(test_writing),
 		cmocka_unit_test(test_agrees_with_single_patterns),
 		cmocka_unit_test(test_without_memory),
+		cmocka_unit_test(test_breaking_off_anywhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -186,6 +186,21 @@ test_out_of_memory(void **state)
 	buf_fini(&out);
 }
 
+static void
+write_masked(struct buf *out, void *arg)
+{
+	frame_append_masked(out, WS_TEXT, SPAN("abc"), arg);
+}
+
+static void
+test_breaking_off_anywhere(void **state)
+{
+	uint8_t mask[4] = { 1, 2, 3, 4 };
+
+	(void)state;
+	assert_int_equal(support_alloc_break_off(write_masked, mask), 2 + 4 + 3);
+}
+
 /* What is written is measured again, from the header alone, and from no less. */
 static void
 test_measuring_own_frames(void **state)
@@ -248,6 +263,7 @@ main(void)
 		cmocka_unit_test(test_close_codes),
 		cmocka_unit_test(test_out_of_memory),
 		cmocka_unit_test(what_is_left_of_a_frame),
+		cmocka_unit_test(test_breaking_off_anywhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

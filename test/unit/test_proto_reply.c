@@ -175,6 +175,29 @@ test_failure_sticks(void **state)
 	support_alloc_fail_at(0);
 }
 
+static void
+write_hello_error(struct buf *to, void *arg)
+{
+	reply_hello_error(to, arg, true);
+}
+
+static void
+test_breaking_off_anywhere(void **state)
+{
+	struct reply_error error = {
+		.code = ERROR_UNAVAILABLE,
+		.reason = "r",
+		.field = "f",
+		.retryable = true,
+		.retry_after_ms = 5,
+		.message = "m",
+	};
+
+	(void)state;
+	reply_hello_error(&out, &error, true);
+	assert_int_equal(support_alloc_break_off(write_hello_error, &error), out.len);
+}
+
 #define reply_test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -191,6 +214,7 @@ main(void)
 		reply_test(test_saying),
 		reply_test(test_cutting_at_a_character),
 		reply_test(test_failure_sticks),
+		reply_test(test_breaking_off_anywhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -177,8 +177,9 @@ test_no_orphans(void **state)
 	killed_ms = clock_mono_ms();
 	for (int i = 0; i < STAGE_WORKERS; i++)
 		stage_await(stage_is_gone(stage->slots[i].pid));
-	assert_true(clock_mono_ms() - killed_ms < 1000);
+	/* A process is gone a moment before the kernel has closed what it had open. */
 	stage_await(stage_holder() == 0);
+	assert_true(clock_mono_ms() - killed_ms < 1000);
 }
 
 int
