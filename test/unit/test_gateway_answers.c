@@ -25,7 +25,7 @@ ask_with_room(size_t room, const char *method, unsigned n)
 	stage_say_text(ALICE, text);
 	/* The question to the other worker takes memory of its own. */
 	for (unsigned i = 0; is_listing && i < 2; i++)
-		event_base_loop(stage.gateways[0].base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+		(void)poller_turn(stage.gateways[0].poller);
 	give_room(room);
 	support_alloc_fail_at(n);
 	stage_run(0);
