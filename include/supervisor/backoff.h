@@ -2,7 +2,8 @@
  * How long a child that died waits before it is started again. Pure: it knows no clock.
  *
  * At once, as a rule. One that died before it was ready or within 1 s of it waits 100 ms, twice
- * as long each time, 5 s at most; this is forgotten when one was ready and lived for 10 s.
+ * as long each time, 5 s at most. A longer life takes one doubling back, one of 10 s all of them: who is
+ * killed often, and not by its own fault, lives long enough in between for its waits to stay short.
  */
 #pragma once
 

@@ -16,7 +16,9 @@ uint32_t
 backoff_after(struct backoff *backoff, const struct backoff_life *life)
 {
 	if (!died_early(life)) {
-		if (life->ended_ms - life->started_ms >= BACKOFF_FORGOTTEN_MS)
+		backoff->last_ms /= 2;
+		if (backoff->last_ms < BACKOFF_FIRST_MS ||
+		    life->ended_ms - life->started_ms >= BACKOFF_FORGOTTEN_MS)
 			backoff->last_ms = 0;
 		return 0;
 	}

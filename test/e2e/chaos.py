@@ -163,7 +163,7 @@ class Chaos:
         self.stopping = False
         self.stopped = {}  # pid: when it goes on, None for never
         self.stopped_until = 0.0
-        self.kills = self.stops = self.pauses = self.probes = self.failed_probes = 0
+        self.kills = self.stops = self.pauses = self.spared = self.probes = self.failed_probes = 0
         self.longest_silence = 0.0
         self.calls = 0
 
@@ -255,6 +255,7 @@ class Chaos:
         self.stopped = {p: t for p, t in self.stopped.items() if p in workers}
         awake = [p for p in workers if p not in self.stopped]
         if not awake:
+            self.spared += 1
             return
         victim, dice = self.random.choice(awake), self.random.random()
         with contextlib.suppress(ProcessLookupError):
@@ -387,7 +388,8 @@ class Chaos:
     def report(self, sessions, before, after):
         seq = self.gateway.status()["ring"]["seq"]
         lines = [
-            f"{self.kills} kills, {self.stops} stops for good, {self.pauses} stops for a moment",
+            f"{self.kills} kills, {self.stops} stops for good, {self.pauses} stops for a moment, "
+            f"{self.spared} times nobody was awake to be struck",
             f"{seq} events, {self.counts['followers']} followers in {sessions} sessions, "
             f"{self.calls} calls",
             f"{self.probes} probes, {self.failed_probes} failed, "

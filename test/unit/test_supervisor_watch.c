@@ -23,9 +23,17 @@ test_backoff(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(waits_ms); i++)
 		assert_int_equal(
 		    backoff_after(&backoff, i % 2 == 0 ? &never_ready : &infant), waits_ms[i]);
-	/* A life of some seconds is no reason to wait, but forgets nothing. */
+	/* A life of some seconds is no reason to wait, and takes one doubling back. */
 	assert_int_equal(backoff_after(&backoff, &adult), 0);
 	assert_int_equal(backoff_after(&backoff, &infant), 5000);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(backoff_after(&backoff, &adult), 0);
+	assert_int_equal(backoff_after(&backoff, &infant), 1250);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(backoff_after(&backoff, &adult), 0);
+	assert_int_equal(backoff_after(&backoff, &infant), 100);
+	for (size_t i = 1; i < ARRAY_LEN(waits_ms); i++)
+		assert_int_equal(backoff_after(&backoff, &infant), waits_ms[i]);
 	assert_int_equal(backoff_after(&backoff, &old), 0);
 	assert_int_equal(backoff_after(&backoff, &infant), 100);
 }
