@@ -16,12 +16,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/list.h"
 #include "base/span.h"
 #include "gateway/deadlines.h"
+#include "gateway/traffic.h"
 #include "proto/frame.h"
-#include "proto/wsrecv.h"
+#include "sys/sockets.h"
 
 struct audience;
 struct connection;
@@ -35,17 +35,13 @@ enum connection_state {
 	CONNECTION_DEAD,    /* off all lists, descriptor closed, memory waits in the graveyard */
 };
 
-enum {
-	CONNECTION_PEER_TEXT = 64, /* "[ffff:…]:65535", "unix:1000" */
-};
-
 /* What a connection's bytes mean.  All callbacks run inside the event loop. */
 struct connection_handler {
 	/*
 	 * Bytes arrived.  Returns how many of them it took; the rest is kept and comes again in
 	 * front of later bytes.  May change the bytes that it takes (unmasking), may change the
 	 * handler, may close the connection; must return 0 when it needs more input or when the
-	 * connection is paused.
+	 * connection is paused.  There is connection->traffic for as long as it runs.
 	 */
 	size_t (*on_data)(struct connection *connection, char *data, size_t len);
 	/* A deadline other than DEADLINE_CLOSE has passed. */
@@ -67,12 +63,7 @@ struct connection {
 	struct deadline deadline;
 	struct gateway *gateway;
 	const struct connection_handler *handler;
-	size_t head_scanned;	  /* of an HTTP head that is still coming */
-	struct buf in;		  /* what the handler has not taken */
-	struct buf out;		  /* what the kernel has not taken */
-	uint64_t out_head_left;	  /* bytes of the frame at the head of out that was sent in part */
-	struct stuck_frame *held; /* of which the last held_left bytes go before out; or NULL */
-	size_t held_left;
+	struct traffic *traffic; /* bytes under way; NULL while there are none */
 	int fd;
 	uint32_t id;	 /* connId; 0 for one that was refused for want of room */
 	uint32_t events; /* what the poller watches for now */
@@ -92,7 +83,6 @@ struct connection {
 	bool counted;	       /* counted in the gauge websockets */
 
 	/* the WebSocket handler's */
-	struct wsrecv recv;
 	void (*on_message)(struct connection *connection, struct span text, bool binary);
 
 	/* the protocol's, from hello-ok on */
@@ -107,7 +97,7 @@ struct connection {
 	unsigned pending_count;
 	unsigned bad_frames; /* in a row */
 
-	char peer[CONNECTION_PEER_TEXT];
+	struct socket_peer peer;
 };
 
 /*
@@ -176,9 +166,11 @@ size_t connection_note_sent(struct connection *connection, int result, size_t le
 
 /*
  * Takes over a reference to the frame of which all but the last `left` bytes (at least 1) were sent: the
- * rest goes out before anything else.  Only while nothing is queued and no other frame is held.
+ * rest goes out before anything else.  Only while nothing is queued and no other frame is held.  False: the
+ * connection has ended.
  */
-void connection_hold_take(struct connection *connection, struct stuck_frame *frame, size_t left);
+bool connection_hold_take(
+    struct connection *connection, struct stuck_frame *frame, size_t left) must_check;
 
 /* Sends what all connections have queued in this turn.  Called at the end of each turn. */
 void connections_flush(struct gateway *gateway);

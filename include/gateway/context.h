@@ -32,6 +32,7 @@ struct roster;
 struct segment;
 struct sender;
 struct stuck_frames;
+struct traffic;
 struct uring;
 
 enum {
@@ -75,6 +76,9 @@ struct gateway {
 	struct list dirty;
 	struct list dirty_end; /* marks how far a turn goes */
 	struct list graveyard;
+	/* what connections borrow while bytes of theirs are under way; see gateway/traffic */
+	struct traffic *spare_traffic;
+	unsigned spare_traffic_count;
 	/* answers under way: all of them, whichever connection waits */
 	struct list pendings;
 

@@ -21,8 +21,18 @@ enum {
 void socket_address_text(
     const struct sockaddr *address, socklen_t length, char ret_text[SOCKET_TEXT_MAX]);
 
-/* The same for the peer of FD. */
-void socket_peer_text(int fd, char ret_text[SOCKET_TEXT_MAX]);
+/* Who is at the other end, as short as it can be kept. */
+struct socket_peer {
+	uint8_t address[16]; /* the first 4 bytes of it for AF_INET */
+	uint16_t port;	     /* in the order of this machine */
+	sa_family_t family;  /* AF_INET, AF_INET6, AF_UNIX; AF_UNSPEC: it is not known any more */
+};
+
+/* The peer of FD. */
+void socket_peer_get(int fd, struct socket_peer *ret);
+
+/* Writes it as socket_address_text does, and returns ret_text. */
+const char *socket_peer_text(const struct socket_peer *peer, char ret_text[SOCKET_TEXT_MAX]);
 
 /*
  * The uid of the process at the other end of a Unix socket, when it connected. Returns 0 or

@@ -134,8 +134,8 @@ catchup_begin_inside(struct connection *c, const struct batch *batch, size_t sen
 	}
 	c->seq++;
 	count_deliveries(c, batch, place.index);
-	connection_hold_take(c, frame, bytes.n - place.offset);
-	enter(c, &g->catchup->stuck);
+	if (connection_hold_take(c, frame, bytes.n - place.offset))
+		enter(c, &g->catchup->stuck);
 }
 
 /* --- serving ------------------------------------------------------------------------------ */

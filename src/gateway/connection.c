@@ -3,7 +3,7 @@
  *
  * Invariants: a connection stands on gateway.connections until it is CONNECTION_DEAD, then on the
  * graveyard; `events` always says what the poller watches for; output leaves in the order in which it was
- * queued, and the head of `out` is never moved inside a frame without out_head_left knowing.
+ * queued; one that is not open keeps its traffic until it is buried.
  */
 #include "gateway/connection.h"
 
@@ -42,16 +42,33 @@ is_counted(const struct connection *c)
 static bool
 has_output(const struct connection *c)
 {
-	return c->held != NULL || c->out.len > 0;
+	return traffic_owed(c->traffic) > 0;
 }
 
-static void
-release_held(struct connection *c)
+/* What is queued, without the frame that is held. */
+static size_t
+queued_bytes(const struct connection *c)
 {
-	if (c->held != NULL)
-		stuck_frame_unref(c->gateway->stuck, c->held);
-	c->held = NULL;
-	c->held_left = 0;
+	return c->traffic == NULL ? 0 : c->traffic->out.len;
+}
+
+/* From here on there is c->traffic; false without memory. */
+static bool
+begin_traffic(struct connection *c)
+{
+	if (c->traffic == NULL)
+		c->traffic = traffic_borrow(c->gateway);
+	return c->traffic != NULL;
+}
+
+/* Only where nobody up the stack looks at it any more. */
+static void
+end_traffic(struct connection *c)
+{
+	if (c->traffic == NULL || c->state != CONNECTION_OPEN || !traffic_is_over(c->traffic))
+		return;
+	traffic_return(c->gateway, c->traffic);
+	c->traffic = NULL;
 }
 
 static void
@@ -67,7 +84,7 @@ connection_kill(struct connection *c)
 	if (c->known && g->uring != NULL)
 		uring_forget(g->uring, c->fd);
 	deadline_clear(&c->deadline);
-	release_held(c);
+	traffic_release_held(g, c->traffic);
 	list_remove(&c->dirty);
 	list_remove(&c->link);
 	list_append(&g->graveyard, &c->link);
@@ -104,8 +121,6 @@ update_events(struct connection *c)
 static void
 on_flushed(struct connection *c)
 {
-	c->out_head_left = 0;
-	buf_fini(&c->out);
 	if (c->state != CONNECTION_CLOSING)
 		return;
 	if (c->peer_done) {
@@ -143,50 +158,17 @@ send_parts(struct connection *c, struct iovec *parts, size_t count, size_t total
 	return n;
 }
 
-static size_t
-add_part(struct iovec *part, const char *data, size_t len)
-{
-	if (len == 0)
-		return 0;
-	*part = (struct iovec){ .iov_base = (void *)(uintptr_t)data, .iov_len = len };
-	return 1;
-}
-
 /* What is owed goes first: the rest of a frame, what is queued, then the run. */
 static ssize_t
 send_with(struct connection *c, struct span run)
 {
-	struct iovec parts[3];
-	size_t count = 0;
+	struct iovec parts[TRAFFIC_PARTS + 1];
+	size_t count = traffic_parts(c->traffic, parts);
 
-	if (c->held != NULL)
-		count +=
-		    add_part(&parts[0], c->held->bytes + c->held->len - c->held_left, c->held_left);
-	count += add_part(&parts[count], c->out.data, c->out.len);
-	count += add_part(&parts[count], run.p, run.n);
-	return count == 0 ? 0 : send_parts(c, parts, count, c->held_left + c->out.len + run.n);
-}
-
-/* Takes what was sent off what is owed; returns how much of it was none of that. */
-static size_t
-settle(struct connection *c, size_t sent)
-{
-	size_t of_held = min_size(sent, c->held_left);
-	size_t of_out = min_size(sent - of_held, c->out.len);
-
-	c->held_left -= of_held;
-	if (c->held_left == 0)
-		release_held(c);
-	if (of_out < c->out.len) {
-		if (c->framed && of_out > 0)
-			c->out_head_left =
-			    frame_left_after(c->out_head_left, buf_span(&c->out), of_out);
-		buf_consume(&c->out, of_out);
-	} else {
-		c->out.len = 0;
-		c->out_head_left = 0;
-	}
-	return sent - of_held - of_out;
+	if (run.n > 0)
+		parts[count++] =
+		    (struct iovec){ .iov_base = (void *)(uintptr_t)run.p, .iov_len = run.n };
+	return count == 0 ? 0 : send_parts(c, parts, count, traffic_owed(c->traffic) + run.n);
 }
 
 /*
@@ -231,20 +213,19 @@ hear_goodbye(struct connection *c, char *data, size_t len)
 static void
 feed_kept(struct connection *c)
 {
-	size_t used = feed(c, c->in.data, c->in.len);
+	struct buf *in = &c->traffic->in;
+	size_t used = feed(c, in->data, in->len);
 
-	hear_goodbye(c, c->in.data + used, c->in.len - used);
-	if (c->state != CONNECTION_OPEN || used == c->in.len)
-		buf_fini(&c->in);
-	else
-		buf_consume(&c->in, used);
+	hear_goodbye(c, in->data + used, in->len - used);
+	buf_consume(in, c->state == CONNECTION_OPEN ? used : in->len);
 }
 
 /* Hands over what was kept, when nothing stands in the way any more. */
 static void
 continue_input(struct connection *c)
 {
-	if (c->state == CONNECTION_OPEN && !c->paused && !c->blocked && c->in.len > 0)
+	if (c->state == CONNECTION_OPEN && !c->paused && !c->blocked && c->traffic != NULL &&
+	    c->traffic->in.len > 0)
 		feed_kept(c);
 	update_events(c);
 }
@@ -259,7 +240,7 @@ push(struct connection *c)
 		connection_abort(c, strerror(errno));
 		return false;
 	}
-	settle(c, (size_t)n);
+	(void)traffic_settle(c->gateway, c->traffic, (size_t)n, c->framed);
 	/* One that gets no ping, or whose pong is not read, shows by taking output that it lives. */
 	if (n > 0 && (c->blocked || !list_is_empty(&c->lag)) &&
 	    (c->deadline.kind == DEADLINE_PING || c->deadline.kind == DEADLINE_PONG))
@@ -281,9 +262,9 @@ flush(struct connection *c)
 	if (c->state == CONNECTION_DEAD)
 		return;
 	/* Reading begins again at half the limit, so that one byte does not switch it each time. */
-	if (c->out.len > limit)
+	if (queued_bytes(c) > limit)
 		c->blocked = true;
-	else if (c->out.len <= limit / 2)
+	else if (queued_bytes(c) <= limit / 2)
 		c->blocked = false;
 	continue_input(c);
 }
@@ -291,23 +272,24 @@ flush(struct connection *c)
 static void
 take_input(struct connection *c, char *data, size_t len)
 {
-	counters_add(&c->gateway->counters->bytes_in, len);
+	struct buf *in = &c->traffic->in;
+
 	if (c->state == CONNECTION_CLOSING) {
 		hear_goodbye(c, data, len);
 		return;
 	}
-	if (c->in.len == 0) {
+	if (in->len == 0) {
 		size_t used = feed(c, data, len);
 
 		hear_goodbye(c, data + used, len - used);
 		if (c->state == CONNECTION_OPEN && used < len)
-			buf_append(&c->in, data + used, len - used);
+			buf_append(in, data + used, len - used);
 	} else {
-		buf_append(&c->in, data, len);
-		if (buf_status(&c->in) == 0)
+		buf_append(in, data, len);
+		if (buf_status(in) == 0)
 			feed_kept(c);
 	}
-	if (buf_status(&c->in) != 0)
+	if (buf_status(in) != 0)
 		connection_fail(c);
 }
 
@@ -320,7 +302,11 @@ on_readable(struct connection *c)
 		n = recv(c->fd, c->gateway->read_buffer, GATEWAY_READ_BYTES, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
-		take_input(c, c->gateway->read_buffer, (size_t)n);
+		counters_add(&c->gateway->counters->bytes_in, (uint64_t)n);
+		if (begin_traffic(c))
+			take_input(c, c->gateway->read_buffer, (size_t)n);
+		else
+			connection_abort(c, "out of memory");
 		return;
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -350,6 +336,7 @@ connection_on_ready(void *owner, uint32_t ready)
 	if ((ready & c->events & POLLER_READ) != 0)
 		on_readable(c);
 	update_events(c);
+	end_traffic(c);
 }
 
 struct connection *
@@ -368,8 +355,7 @@ connection_open(
 	c->local = local;
 	c->handler = handler;
 	c->connected_at_ms = clock_real_ms();
-	socket_peer_text(fd, c->peer);
-	wsrecv_init(&c->recv);
+	socket_peer_get(fd, &c->peer);
 	list_init(&c->dirty);
 	list_init(&c->member);
 	list_init(&c->lag);
@@ -392,7 +378,8 @@ begin_end(struct connection *c, uint16_t code, const char *reason)
 {
 	if (c->state != CONNECTION_OPEN)
 		return false;
-	log_conn_debug(c->id, "closed (%u): %s; peer %s", code, reason, c->peer);
+	log_conn_debug(c->id, "closed (%u): %s; peer %s", code, reason,
+	    socket_peer_text(&c->peer, (char[SOCKET_TEXT_MAX]){ 0 }));
 	counters_add(&c->gateway->counters->closes[counters_close_bucket(c->framed ? code : 0)], 1);
 	c->state = CONNECTION_CLOSING;
 	/* From here on nobody finds it by its id, though the socket may linger. */
@@ -408,9 +395,13 @@ connection_close(struct connection *c, uint16_t code, const char *reason)
 {
 	if (!begin_end(c, code, reason))
 		return;
+	if (!begin_traffic(c)) {
+		connection_kill(c);
+		return;
+	}
 	if (c->framed && code != 0) {
-		frame_append_close(&c->out, code, span_cstr(reason));
-		if (buf_status(&c->out) != 0) {
+		frame_append_close(&c->traffic->out, code, span_cstr(reason));
+		if (buf_status(&c->traffic->out) != 0) {
 			connection_kill(c);
 			return;
 		}
@@ -431,18 +422,21 @@ void
 connection_fail(struct connection *c)
 {
 	/* What could not be appended is missing as a whole: what stands there can still be sent. */
-	c->out.failed = false;
+	if (c->traffic != NULL)
+		c->traffic->out.failed = false;
 	connection_close(c, 1011, "The gateway is out of memory");
 }
 
 void
 connection_close_slow(struct connection *c, const char *reason)
 {
+	struct traffic *traffic = c->traffic;
+
 	if (c->state != CONNECTION_OPEN)
 		return;
 	/* The frame that was begun has to be finished, or the Close frame would be read as its bytes. */
-	if (c->out_head_left < c->out.len)
-		c->out.len = (size_t)c->out_head_left;
+	if (traffic != NULL && traffic->out_head_left < traffic->out.len)
+		traffic->out.len = (size_t)traffic->out_head_left;
 	counters_add(&c->gateway->counters->slow_closed, 1);
 	connection_close(c, 1013, reason);
 }
@@ -468,6 +462,9 @@ connection_resume(struct connection *c)
 {
 	c->paused = false;
 	continue_input(c);
+	/* Whoever is up the stack may look at the bytes still: the end of the turn finds out what is left. */
+	if (c->state == CONNECTION_OPEN && list_is_empty(&c->dirty))
+		list_append(&c->gateway->dirty, &c->dirty);
 }
 
 void
@@ -475,15 +472,16 @@ connection_queue(struct connection *c, struct span bytes)
 {
 	if (c->state != CONNECTION_OPEN)
 		return;
-	buf_append_span(&c->out, bytes);
-	if (buf_status(&c->out) != 0) {
+	if (begin_traffic(c))
+		buf_append_span(&c->traffic->out, bytes);
+	if (c->traffic == NULL || buf_status(&c->traffic->out) != 0) {
 		connection_fail(c);
 		return;
 	}
 	if (list_is_empty(&c->dirty) && !c->stalled)
 		list_append(&c->gateway->dirty, &c->dirty);
 	/* Answers pile up inside one turn too: the handler stops at the limit. */
-	if (c->out.len > c->gateway->conf->gateway.max_buffered_bytes)
+	if (queued_bytes(c) > c->gateway->conf->gateway.max_buffered_bytes)
 		c->blocked = true;
 }
 
@@ -494,8 +492,8 @@ connection_queue_frame(struct connection *c, enum ws_opcode opcode, struct span 
 	size_t header_len = frame_header_write(header, opcode, true, payload.n, NULL);
 
 	/* Both or neither: behind a header alone nothing else could be sent. */
-	if (c->state == CONNECTION_OPEN)
-		(void)buf_reserve(&c->out, header_len + payload.n);
+	if (c->state == CONNECTION_OPEN && begin_traffic(c))
+		(void)buf_reserve(&c->traffic->out, header_len + payload.n);
 	connection_queue(c, span_make((const char *)header, header_len));
 	connection_queue(c, payload);
 }
@@ -512,7 +510,7 @@ connection_send_run(struct connection *c, struct span run)
 		connection_abort(c, strerror(errno));
 		return 0;
 	}
-	n = (ssize_t)settle(c, (size_t)n);
+	n = (ssize_t)traffic_settle(c->gateway, c->traffic, (size_t)n, c->framed);
 	if (c->stalled)
 		update_events(c);
 	return (size_t)n;
@@ -538,12 +536,18 @@ connection_note_sent(struct connection *c, int result, size_t len)
 	return (size_t)result;
 }
 
-void
+bool
 connection_hold_take(struct connection *c, struct stuck_frame *frame, size_t left)
 {
-	c->held = frame;
-	c->held_left = left;
+	if (!begin_traffic(c)) {
+		stuck_frame_unref(c->gateway->stuck, frame);
+		connection_abort(c, "out of memory");
+		return false;
+	}
+	c->traffic->held = frame;
+	c->traffic->held_left = left;
 	update_events(c);
+	return c->state == CONNECTION_OPEN;
 }
 
 void
@@ -557,8 +561,11 @@ connections_flush(struct gateway *g)
 	 */
 	list_append(&g->dirty, &g->dirty_end);
 	while ((first = list_first(&g->dirty)) != &g->dirty_end) {
+		struct connection *c = container_of(first, struct connection, dirty);
+
 		list_remove(first);
-		flush(container_of(first, struct connection, dirty));
+		flush(c);
+		end_traffic(c);
 	}
 	list_remove(&g->dirty_end);
 }
@@ -573,10 +580,8 @@ connections_bury(struct gateway *g)
 
 		list_remove(first);
 		deadline_clear(&c->deadline);
-		wsrecv_fini(&c->recv);
+		traffic_return(g, c->traffic);
 		hello_free(c->hello);
-		buf_fini(&c->in);
-		buf_fini(&c->out);
 		mem_free(c);
 	}
 }

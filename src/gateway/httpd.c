@@ -259,7 +259,7 @@ on_data(struct connection *c, char *data, size_t len)
 	size_t used = 0;
 
 	/* A head that trickles in is not parsed again for each byte. */
-	if (!http_head_is_due(data, len, &c->head_scanned)) {
+	if (!http_head_is_due(data, len, &c->traffic->head_scanned)) {
 		start_head(c);
 		return 0;
 	}
@@ -271,7 +271,7 @@ on_data(struct connection *c, char *data, size_t len)
 		respond_fault(c, &fault, AFTER_CLOSE);
 		return 0;
 	case HTTP_HEAD:
-		c->head_scanned = 0;
+		c->traffic->head_scanned = 0;
 		on_head(c, &head);
 		break;
 	}
@@ -283,7 +283,7 @@ on_expired(struct connection *c, enum deadline_kind kind)
 {
 	if (kind == DEADLINE_HANDSHAKE)
 		outcome_settle(c, OUTCOME_TIMEOUT);
-	if (kind == DEADLINE_HANDSHAKE && c->in.len > 0)
+	if (kind == DEADLINE_HANDSHAKE && c->traffic != NULL && c->traffic->in.len > 0)
 		respond_error(c, 408, ERROR_INVALID_REQUEST,
 		    "The request did not arrive in time; send it whole", "", AFTER_CLOSE);
 	else

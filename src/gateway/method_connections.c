@@ -123,7 +123,7 @@ answer_listing(struct listing *listing, const struct answer *to)
 	struct gateway *g = to->connection->gateway;
 
 	/* Whoever asks and does not read would have pages heaped up here, each for a line sent. */
-	if (to->connection->out.len > g->conf->gateway.max_buffered_bytes) {
+	if (traffic_owed(to->connection->traffic) > g->conf->gateway.max_buffered_bytes) {
 		answer_fail(to, ERROR_UNAVAILABLE, "too-much-unread", NULL,
 		    "Earlier answers were not read yet; read them, then ask again");
 		return;

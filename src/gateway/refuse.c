@@ -24,7 +24,8 @@ refuse_log(struct connection *c, const char *why)
 		return;
 	if (suppressed > 0)
 		log_info("%u more refusals were not logged", suppressed);
-	log_conn_info(c->id, "refused %s: %s", c->peer, why);
+	log_conn_info(
+	    c->id, "refused %s: %s", socket_peer_text(&c->peer, (char[SOCKET_TEXT_MAX]){ 0 }), why);
 }
 
 void

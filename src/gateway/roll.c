@@ -41,7 +41,7 @@ struct lowest {
 static void
 write_connection(const struct connection *c, bool with_caps, struct jsonw *w)
 {
-	char conn_id[9];
+	char conn_id[9], remote[SOCKET_TEXT_MAX];
 
 	snprintf(conn_id, sizeof(conn_id), "%08" PRIx32, c->id);
 	jsonw_object(w);
@@ -57,7 +57,7 @@ write_connection(const struct connection *c, bool with_caps, struct jsonw *w)
 	jsonw_key(w, "worker");
 	jsonw_uint(w, c->gateway->slot);
 	jsonw_key(w, "remote");
-	jsonw_cstr(w, c->peer);
+	jsonw_cstr(w, socket_peer_text(&c->peer, remote));
 	jsonw_key(w, "connectedAt");
 	jsonw_uint(w, c->connected_at_ms);
 	jsonw_key(w, "provides");

@@ -195,7 +195,8 @@ accept_hello(struct connection *c, struct hello *hello)
 	c->on_message = dispatch_message;
 	wsock_keep_alive(c);
 	log_conn_debug(c->id, "hello from %.*s (%.*s %.*s) at %s", SPAN_ARGS(hello->client.id),
-	    SPAN_ARGS(hello->client.platform), SPAN_ARGS(hello->client.version), c->peer);
+	    SPAN_ARGS(hello->client.platform), SPAN_ARGS(hello->client.version),
+	    socket_peer_text(&c->peer, (char[SOCKET_TEXT_MAX]){ 0 }));
 	presence_enter(c);
 }
 

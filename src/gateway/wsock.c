@@ -81,7 +81,8 @@ on_data(struct connection *c, char *data, size_t len)
 	const struct wsrecv_limits limits = limits_of(c);
 	struct wsrecv_item item;
 	size_t used = 0;
-	enum wsrecv_verdict verdict = wsrecv_next(&c->recv, &limits, data, len, &used, &item);
+	enum wsrecv_verdict verdict =
+	    wsrecv_next(&c->traffic->recv, &limits, data, len, &used, &item);
 
 	if (c->deadline.kind == DEADLINE_PING || c->deadline.kind == DEADLINE_PONG)
 		deadline_set(c->gateway->deadlines, &c->deadline, DEADLINE_PING, clock_mono_ms());
@@ -90,7 +91,7 @@ on_data(struct connection *c, char *data, size_t len)
 	if (used == len && verdict != WSRECV_MORE) {
 		size_t none;
 
-		if (wsrecv_next(&c->recv, &limits, NULL, 0, &none, &item) != WSRECV_MORE)
+		if (wsrecv_next(&c->traffic->recv, &limits, NULL, 0, &none, &item) != WSRECV_MORE)
 			log_conn_warning(c->id, "the receiver found a message in no bytes");
 	}
 	return used;
@@ -109,7 +110,7 @@ on_goodbye(struct connection *c, char *data, size_t len)
 		struct wsrecv_item item;
 		size_t used = 0;
 		enum wsrecv_verdict verdict =
-		    wsrecv_next(&c->recv, &limits, data, len, &used, &item);
+		    wsrecv_next(&c->traffic->recv, &limits, data, len, &used, &item);
 
 		if (verdict == WSRECV_CLOSE)
 			return true;
@@ -186,7 +187,8 @@ wsock_start(struct connection *c,
 	c->on_message = on_message;
 	c->framed = true;
 	/* What of HTTP is still unsent stands in front of the first frame, and is not one. */
-	c->out_head_left = c->out.len;
+	if (c->traffic != NULL)
+		c->traffic->out_head_left = c->traffic->out.len;
 	/* The hello has a time of its own: the upgrade's is used up to here. */
 	deadline_set(c->gateway->deadlines, &c->deadline, DEADLINE_HANDSHAKE, clock_mono_ms());
 	if (on_message == wsock_echo)

@@ -66,14 +66,44 @@ socket_address_text(
 }
 
 void
-socket_peer_text(int fd, char ret_text[SOCKET_TEXT_MAX])
+socket_peer_get(int fd, struct socket_peer *ret)
 {
 	struct sockaddr_storage storage;
+	struct sockaddr_in in4;
+	struct sockaddr_in6 in6;
 	socklen_t length = sizeof(storage);
 
+	*ret = (struct socket_peer){ .family = AF_UNSPEC };
 	if (getpeername(fd, (struct sockaddr *)&storage, &length) < 0)
-		length = 0;
-	socket_address_text((struct sockaddr *)&storage, length, ret_text);
+		return;
+	ret->family = storage.ss_family;
+	if (storage.ss_family == AF_INET && length >= sizeof(in4)) {
+		memcpy(&in4, &storage, sizeof(in4));
+		ret->port = ntohs(in4.sin_port);
+		memcpy(ret->address, &in4.sin_addr, sizeof(in4.sin_addr));
+	} else if (storage.ss_family == AF_INET6 && length >= sizeof(in6)) {
+		memcpy(&in6, &storage, sizeof(in6));
+		ret->port = ntohs(in6.sin6_port);
+		memcpy(ret->address, &in6.sin6_addr, sizeof(in6.sin6_addr));
+	}
+}
+
+const char *
+socket_peer_text(const struct socket_peer *peer, char ret_text[SOCKET_TEXT_MAX])
+{
+	struct sockaddr_in in4 = { .sin_family = AF_INET, .sin_port = htons(peer->port) };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(peer->port) };
+	struct sockaddr other = { .sa_family = peer->family };
+
+	memcpy(&in4.sin_addr, peer->address, sizeof(in4.sin_addr));
+	memcpy(&in6.sin6_addr, peer->address, sizeof(in6.sin6_addr));
+	if (peer->family == AF_INET)
+		socket_address_text((struct sockaddr *)&in4, sizeof(in4), ret_text);
+	else if (peer->family == AF_INET6)
+		socket_address_text((struct sockaddr *)&in6, sizeof(in6), ret_text);
+	else
+		socket_address_text(&other, sizeof(other), ret_text);
+	return ret_text;
 }
 
 int

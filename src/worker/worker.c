@@ -36,6 +36,7 @@
 #include "gateway/roll.h"
 #include "gateway/sender.h"
 #include "gateway/stuck.h"
+#include "gateway/traffic.h"
 #include "gateway/turn.h"
 #include "sys/control.h"
 #include "worker/acceptor.h"
@@ -231,6 +232,7 @@ worker_free(struct worker *w)
 	acceptor_free(w->acceptor);
 	drain_abort_all(g);
 	connections_bury(g);
+	traffic_free_spares(g);
 	peers_free(g->peers);
 	recent_free(g->recent);
 	publisher_free(g->publisher);

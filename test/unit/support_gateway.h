@@ -35,6 +35,7 @@
 #include "gateway/recent.h"
 #include "gateway/roll.h"
 #include "gateway/stuck.h"
+#include "gateway/traffic.h"
 #include "gateway/turn.h"
 #include "proto/frame.h"
 
@@ -79,6 +80,7 @@ stage_gateway_fini(struct gateway *g)
 	while ((first = list_first(&g->connections)) != NULL)
 		connection_abort(container_of(first, struct connection, link), "the stage ends");
 	connections_bury(g);
+	traffic_free_spares(g);
 	peers_free(g->peers);
 	recent_free(g->recent);
 	publisher_free(g->publisher);

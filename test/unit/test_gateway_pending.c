@@ -75,8 +75,10 @@ tear_down(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		pending_abandon_all(&clients[i]);
 		assert_int_equal(clients[i].pending_count, 0);
-		buf_fini(&clients[i].out);
+		traffic_return(&g, clients[i].traffic);
+		clients[i].traffic = NULL;
 	}
+	traffic_free_spares(&g);
 	assert_true(list_is_empty(&g.pendings));
 	deadlines_free(g.deadlines);
 	buf_fini(&g.reply);
@@ -98,7 +100,8 @@ ask(unsigned client, const char *id, uint32_t timeout_ms)
 static unsigned
 told(unsigned client, const char *what)
 {
-	struct span text = buf_span(&clients[client].out);
+	struct traffic *traffic = clients[client].traffic;
+	struct span text = traffic != NULL ? buf_span(&traffic->out) : SPAN("");
 	unsigned count = 0;
 	const char *at;
 

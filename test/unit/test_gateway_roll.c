@@ -51,7 +51,7 @@ add(unsigned i, struct gateway *worker, struct hello *hello)
 
 	*c = (struct connection){ .gateway = worker, .id = id_of(i), .hello = hello };
 	c->connected_at_ms = 1706700000000;
-	strcpy(c->peer, "127.0.0.1:5");
+	c->peer = (struct socket_peer){ .family = AF_INET, .address = { 127, 0, 0, 1 }, .port = 5 };
 	list_append(&worker->connections, &c->link);
 	return c;
 }

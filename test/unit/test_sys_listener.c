@@ -44,6 +44,15 @@ connect_tcp(const char *host, uint16_t port)
 }
 
 static void
+peer_text(int fd, char ret_text[SOCKET_TEXT_MAX])
+{
+	struct socket_peer peer;
+
+	socket_peer_get(fd, &peer);
+	assert_ptr_equal(socket_peer_text(&peer, ret_text), ret_text);
+}
+
+static void
 test_tcp(void **state)
 {
 	struct sockaddr_storage peer;
@@ -64,7 +73,7 @@ test_tcp(void **state)
 	client = connect_tcp("127.0.0.1", port);
 	accepted = accept4(fd, (struct sockaddr *)&peer, &length, SOCK_CLOEXEC);
 	assert_true(accepted >= 0);
-	socket_peer_text(accepted, text);
+	peer_text(accepted, text);
 	socket_address_text((struct sockaddr *)&peer, length, address_text);
 	assert_string_equal(text, address_text);
 	assert_int_equal(strncmp(text, "127.0.0.1:", 10), 0);
@@ -94,7 +103,7 @@ test_tcp_ipv6(void **state)
 		skip();
 	client = connect_tcp("::1", port);
 	accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-	socket_peer_text(accepted, text);
+	peer_text(accepted, text);
 	assert_int_equal(strncmp(text, "[::1]:", 6), 0);
 	(void)close(accepted);
 	(void)close(client);
@@ -113,7 +122,7 @@ test_tcp_both_families(void **state)
 		skip();
 	client = connect_tcp("127.0.0.1", port);
 	accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-	socket_peer_text(accepted, text);
+	peer_text(accepted, text);
 	assert_int_equal(strncmp(text, "127.0.0.1:", 10), 0);
 	(void)close(accepted);
 	(void)close(client);
@@ -157,7 +166,7 @@ test_unknown_address(void **state)
 	storage.ss_family = AF_NETLINK;
 	socket_address_text((struct sockaddr *)&storage, sizeof(storage), text);
 	assert_string_equal(text, "unknown");
-	socket_peer_text(-1, text);
+	peer_text(-1, text);
 	assert_string_equal(text, "unknown");
 }
 
@@ -181,7 +190,7 @@ serve_once(const char *path)
 	assert_true(accepted >= 0);
 	assert_int_equal(socket_peer_uid(accepted, &uid), 0);
 	assert_int_equal(uid, geteuid());
-	socket_peer_text(accepted, text);
+	peer_text(accepted, text);
 	assert_string_equal(text, "unix");
 	assert_int_equal(listener_open_unix(path, 16, &other), -EADDRINUSE);
 	(void)close(accepted);
