@@ -41,6 +41,9 @@ enum { LOG_LINE_MAX = 4096 }; /* bytes of a line, its newline included */
 /* Takes a copy of the setup. Before the first call text goes to descriptor 2 from level info on. */
 void log_configure(const struct log_setup *);
 
+/* Changes level and form alone; where the log goes stays. */
+void log_set_form(enum log_level, enum log_format);
+
 /* Says who writes, such as "supervisor" or "worker 0"; a copy of its first 31 bytes is kept. */
 void log_set_process(const char *name);
 

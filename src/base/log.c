@@ -204,6 +204,13 @@ log_configure(const struct log_setup *setup)
 }
 
 void
+log_set_form(enum log_level level, enum log_format format)
+{
+	state.level = level;
+	state.format = format;
+}
+
+void
 log_set_process(const char *name)
 {
 	size_t n = 0;
