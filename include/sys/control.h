@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/macros.h"
+#include "base/span.h"
 
 enum {
 	CONTROL_VERSION = 1,
@@ -27,13 +28,26 @@ enum {
 };
 
 enum control_type {
-	CONTROL_READY = 1, /* child to supervisor, no body: I accept connections */
-	CONTROL_DRAIN = 2, /* supervisor to child, struct control_drain: finish and exit 0 */
+	CONTROL_READY = 1,   /* child to supervisor, no body: I accept connections */
+	CONTROL_DRAIN = 2,   /* supervisor to child, struct control_drain: finish and exit 0 */
+	CONTROL_CONFIG = 3,  /* supervisor to child, struct control_config and a descriptor of
+			       sys/sealed.h: this configuration is in force from now on */
+	CONTROL_TAKEN = 4,   /* child to supervisor, struct control_taken: what became of it */
+	CONTROL_RELOAD = 5,  /* child to supervisor, struct control_reload: read the files again */
+	CONTROL_OUTCOME = 6, /* supervisor to child, struct control_outcome and text: how it went */
 };
 
 /* Why a child is to drain. */
 enum control_reason {
 	CONTROL_REASON_STOPPING = 1, /* the gateway stops: clients are closed with 1001 */
+	CONTROL_REASON_RETIRING = 2, /* only this child is to go: 1012, a few at a time */
+};
+
+/* How a reload went. */
+enum control_verdict {
+	CONTROL_VERDICT_GOOD = 1,     /* text: keys that changed, newline, keys that wait */
+	CONTROL_VERDICT_BAD = 2,      /* text: what is wrong; nothing has changed */
+	CONTROL_VERDICT_STOPPING = 3, /* there will be none: the gateway stops; no text */
 };
 
 /* The body of CONTROL_DRAIN. */
@@ -42,6 +56,32 @@ struct control_drain {
 	uint8_t reason;	     /* enum control_reason */
 	uint8_t padding[3];  /* zero */
 };
+
+/* The body of CONTROL_CONFIG. */
+struct control_config {
+	uint64_t number; /* of the reload */
+};
+
+/* The body of CONTROL_TAKEN. */
+struct control_taken {
+	uint64_t number;  /* of the reload */
+	int32_t status;	  /* 0: it is in force; or -errno: it is not */
+	uint32_t padding; /* zero */
+};
+
+/* The body of CONTROL_RELOAD. A child has one question under way at a time. */
+struct control_reload {
+	uint64_t ticket; /* its own number for the question, not 0 */
+};
+
+/* The beginning of the body of CONTROL_OUTCOME. */
+struct control_outcome {
+	uint64_t ticket;    /* of the question that is answered */
+	uint8_t verdict;    /* enum control_verdict */
+	uint8_t padding[7]; /* zero */
+};
+
+enum { CONTROL_TEXT_MAX = CONTROL_BODY_MAX - sizeof(struct control_outcome) };
 
 struct control_message {
 	uint16_t version, type;
@@ -92,3 +132,24 @@ void control_message_close(struct control_message *msg);
  * reason.
  */
 int control_read_drain(const struct control_message *msg, struct control_drain *ret) must_check;
+
+/*
+ * Sends CONTROL_CONFIG with the descriptor, CONTROL_TAKEN, CONTROL_RELOAD, CONTROL_OUTCOME; a text that
+ * is longer than CONTROL_TEXT_MAX is -EMSGSIZE. Else they return what control_send returns.
+ */
+int control_send_config(int fd, uint64_t number, int config_fd) must_check;
+int control_send_taken(int fd, uint64_t number, int status) must_check;
+int control_send_reload(int fd, uint64_t ticket) must_check;
+int control_send_outcome(
+    int fd, uint64_t ticket, enum control_verdict verdict, struct span text) must_check;
+
+/*
+ * Read the bodies of these. Return 0, or -EBADMSG when MSG is of another type or length, has another
+ * number of descriptors than belong to it, or values that there are not. The descriptor stays in MSG;
+ * the text is a part of it.
+ */
+int control_read_config(const struct control_message *msg, struct control_config *ret) must_check;
+int control_read_taken(const struct control_message *msg, struct control_taken *ret) must_check;
+int control_read_reload(const struct control_message *msg, struct control_reload *ret) must_check;
+int control_read_outcome(const struct control_message *msg, struct control_outcome *ret,
+    struct span *ret_text) must_check;

@@ -20,6 +20,10 @@ struct header {
 
 static_assert(sizeof(struct header) == 8, "as drawn in the header");
 static_assert(sizeof(struct control_drain) == 8, "no hidden padding crosses the socket");
+static_assert(sizeof(struct control_config) == 8, "the same");
+static_assert(sizeof(struct control_taken) == 16, "the same");
+static_assert(sizeof(struct control_reload) == 8, "the same");
+static_assert(sizeof(struct control_outcome) == 16, "the same");
 
 /* The kernel passes at most SCM_MAX_FD (253): with room for all of them none is lost unseen. */
 enum { FDS_RECEIVED_MAX = 253 };
@@ -183,8 +187,106 @@ control_read_drain(const struct control_message *msg, struct control_drain *ret)
 	if (msg->type != CONTROL_DRAIN || msg->length != sizeof(drain))
 		return -EBADMSG;
 	memcpy(&drain, msg->body, sizeof(drain));
-	if (drain.reason != CONTROL_REASON_STOPPING)
+	if (drain.reason != CONTROL_REASON_STOPPING && drain.reason != CONTROL_REASON_RETIRING)
 		return -EBADMSG;
 	*ret = drain;
+	return 0;
+}
+
+int
+control_send_config(int fd, uint64_t number, int config_fd)
+{
+	const struct control_config config = { .number = number };
+
+	return control_send(fd, CONTROL_CONFIG, &config, sizeof(config), &config_fd, 1);
+}
+
+int
+control_send_taken(int fd, uint64_t number, int status)
+{
+	const struct control_taken taken = { .number = number, .status = status };
+
+	return control_send(fd, CONTROL_TAKEN, &taken, sizeof(taken), NULL, 0);
+}
+
+int
+control_send_reload(int fd, uint64_t ticket)
+{
+	const struct control_reload reload = { .ticket = ticket };
+
+	return control_send(fd, CONTROL_RELOAD, &reload, sizeof(reload), NULL, 0);
+}
+
+int
+control_send_outcome(int fd, uint64_t ticket, enum control_verdict verdict, struct span text)
+{
+	struct control_outcome outcome = { .ticket = ticket, .verdict = (uint8_t)verdict };
+	char body[CONTROL_BODY_MAX];
+
+	if (text.n > CONTROL_TEXT_MAX)
+		return -EMSGSIZE;
+	memcpy(body, &outcome, sizeof(outcome));
+	if (text.n > 0)
+		memcpy(body + sizeof(outcome), text.p, text.n);
+	return control_send(fd, CONTROL_OUTCOME, body, sizeof(outcome) + text.n, NULL, 0);
+}
+
+/* Whether the message is of this type, has a body of this length, and as many descriptors. */
+static bool
+has_form(const struct control_message *msg, enum control_type type, size_t length, unsigned fds)
+{
+	return msg->type == type && msg->length == length && msg->fd_count == fds;
+}
+
+int
+control_read_config(const struct control_message *msg, struct control_config *ret)
+{
+	if (!has_form(msg, CONTROL_CONFIG, sizeof(*ret), 1))
+		return -EBADMSG;
+	memcpy(ret, msg->body, sizeof(*ret));
+	return 0;
+}
+
+int
+control_read_taken(const struct control_message *msg, struct control_taken *ret)
+{
+	struct control_taken taken;
+
+	if (!has_form(msg, CONTROL_TAKEN, sizeof(taken), 0))
+		return -EBADMSG;
+	memcpy(&taken, msg->body, sizeof(taken));
+	if (taken.status > 0)
+		return -EBADMSG;
+	*ret = taken;
+	return 0;
+}
+
+int
+control_read_reload(const struct control_message *msg, struct control_reload *ret)
+{
+	struct control_reload reload;
+
+	if (!has_form(msg, CONTROL_RELOAD, sizeof(reload), 0))
+		return -EBADMSG;
+	memcpy(&reload, msg->body, sizeof(reload));
+	if (reload.ticket == 0)
+		return -EBADMSG;
+	*ret = reload;
+	return 0;
+}
+
+int
+control_read_outcome(
+    const struct control_message *msg, struct control_outcome *ret, struct span *ret_text)
+{
+	struct control_outcome outcome;
+
+	if (msg->length < sizeof(outcome) || !has_form(msg, CONTROL_OUTCOME, msg->length, 0))
+		return -EBADMSG;
+	memcpy(&outcome, msg->body, sizeof(outcome));
+	if (outcome.verdict < CONTROL_VERDICT_GOOD || outcome.verdict > CONTROL_VERDICT_STOPPING)
+		return -EBADMSG;
+	*ret = outcome;
+	*ret_text = span_make(msg->body + sizeof(outcome), msg->length - sizeof(outcome));
 	return 0;
 }
