@@ -3,6 +3,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "conf/draft.h"
 
 /*
@@ -10,3 +12,6 @@
  * which was refused is left out, since that error is reported already.
  */
 void cross_check(struct draft *);
+
+/* Whether a configuration as a whole holds the same. */
+bool cross_holds(const struct conf *);

@@ -23,6 +23,13 @@ enum setting_type {
 	SETTING_LIST /* of strings */
 };
 
+/* What it takes for a changed value to count. */
+enum setting_change {
+	SETTING_BY_RESTART,	   /* it is laid out at the start */
+	SETTING_BY_RELOAD,	   /* at once, also for the connections that there are */
+	SETTING_BY_RELOAD_FOR_NEW, /* at once, for connections made from then on */
+};
+
 enum { SETTING_NAME_MAX = 64 }; /* bytes of a variable or flag, its NUL included */
 
 struct setting {
@@ -34,7 +41,8 @@ struct setting {
 	const char *default_text;   /* in the form that environment and flags use */
 	int64_t min, max;	    /* SETTING_INT: inclusive */
 	const char *const *choices; /* SETTING_ENUM: ends with NULL; the index is the value */
-	bool reloadable;	    /* may change while the gateway runs; else at a restart */
+	enum setting_change changed_by;
+	bool is_secret;		    /* its value is never shown, nor what is wrong with it */
 	const char *unit;	    /* "bytes", "ms", or what is counted; NULL: none */
 	const char *help;	    /* one line for people, without a full stop */
 	bool (*check)(struct span); /* STRING, items of a LIST: whether this one is good */
@@ -76,3 +84,6 @@ void setting_variable(const struct setting *, char ret_variable[SETTING_NAME_MAX
 
 /* The type in words: "boolean", "integer", "string", "choice", "list of strings". */
 const char *setting_type_name(enum setting_type);
+
+/* What changes it, in words: "restart", "reload", "reload, for new connections". */
+const char *setting_change_name(enum setting_change);

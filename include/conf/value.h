@@ -31,5 +31,20 @@ void value_clear(struct conf *, const struct setting *);
 /* The number in a SETTING_INT or SETTING_ENUM. */
 int64_t value_integer(const struct conf *, const struct setting *);
 
-/* Writes the value as JSON, as a configuration file would state it. */
+/* Whether both configurations have the same value. */
+bool value_is_equal(const struct conf *, const struct conf *, const struct setting *);
+
+/* Sets the value to a copy of another configuration's. 0, or -ENOMEM, and it is as it was. */
+int value_copy(struct conf *to, const struct conf *from, const struct setting *) must_check;
+
+/* The truth of a SETTING_BOOL. */
+bool value_bool(const struct conf *, const struct setting *);
+
+/* The string of a SETTING_STRING. */
+const char *value_string(const struct conf *, const struct setting *);
+
+/* The items of a SETTING_LIST, and how many they are. */
+char *const *value_items(const struct conf *, const struct setting *, size_t *ret_count);
+
+/* Writes the value as JSON, as a configuration file would state it; "***" for a secret. */
 void value_write(const struct conf *, const struct setting *, struct jsonw *);

@@ -6,10 +6,18 @@
 
 #include <inttypes.h>
 
+#include "base/macros.h"
 #include "conf/value.h"
 
 /* A message must fit into ring and mailboxes this often, or one could lap all readers. */
 enum { MESSAGE_SHARE = 4 };
+
+static const struct share {
+	const char *part, *whole;
+} shares[] = {
+	{ "gateway.max_payload", "gateway.ring_bytes" },
+	{ "gateway.max_payload", "gateway.mailbox_bytes" },
+};
 
 static void
 report_share(struct draft *d, const struct setting *part, const struct setting *whole)
@@ -29,21 +37,39 @@ report_share(struct draft *d, const struct setting *part, const struct setting *
 		    part_bytes * MESSAGE_SHARE, part->key, part_bytes, part_place, whole_bytes);
 }
 
-static void
-check_share(struct draft *d, const char *part_key, const char *whole_key)
+static bool
+share_fits(const struct conf *conf, const struct setting *part, const struct setting *whole)
 {
-	const struct setting *part = settings_by_key(span_cstr(part_key));
-	const struct setting *whole = settings_by_key(span_cstr(whole_key));
+	return value_integer(conf, part) <= value_integer(conf, whole) / MESSAGE_SHARE;
+}
+
+static void
+check_share(struct draft *d, const struct share *share)
+{
+	const struct setting *part = settings_by_key(span_cstr(share->part));
+	const struct setting *whole = settings_by_key(span_cstr(share->whole));
 
 	if (draft_is_bad(d, part) || draft_is_bad(d, whole))
 		return;
-	if (value_integer(d->conf, part) > value_integer(d->conf, whole) / MESSAGE_SHARE)
+	if (!share_fits(d->conf, part, whole))
 		report_share(d, part, whole);
 }
 
 void
 cross_check(struct draft *d)
 {
-	check_share(d, "gateway.max_payload", "gateway.ring_bytes");
-	check_share(d, "gateway.max_payload", "gateway.mailbox_bytes");
+	for (size_t i = 0; i < ARRAY_LEN(shares); i++)
+		check_share(d, &shares[i]);
+}
+
+bool
+cross_holds(const struct conf *conf)
+{
+	for (size_t i = 0; i < ARRAY_LEN(shares); i++) {
+		const struct setting *part = settings_by_key(span_cstr(shares[i].part));
+
+		if (!share_fits(conf, part, settings_by_key(span_cstr(shares[i].whole))))
+			return false;
+	}
+	return true;
 }

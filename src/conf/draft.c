@@ -169,8 +169,10 @@ refuse(
 	struct buf text = { 0 };
 
 	describe(&text, s, strcmp(key, s->key) != 0);
-	buf_append_cstr(&text, ", not ");
-	buf_append_span(&text, shown);
+	if (!s->is_secret) {
+		buf_append_cstr(&text, ", not ");
+		buf_append_span(&text, shown);
+	}
 	conf_report_add(d->report, place, key, "must be %.*s", SPAN_ARGS(buf_span(&text)));
 	note_status(d, buf_status(&text));
 	buf_fini(&text);

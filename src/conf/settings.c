@@ -22,8 +22,12 @@ static_assert(LOG_LEVEL_DEBUG == 0 && LOG_LEVEL_ERROR == 3, "as log_levels");
 static_assert(LOG_FORMAT_TEXT == 0 && LOG_FORMAT_JSON == 1, "as log_formats");
 static_assert(SENDER_AUTO == 0 && SENDER_IO_URING == 2, "as senders");
 
-/* When a changed value counts. */
-enum { AT_RESTART = 0, ON_RELOAD = 1 };
+/* The same in fewer letters, for the table. */
+enum {
+	AT_RESTART = SETTING_BY_RESTART,
+	ON_RELOAD = SETTING_BY_RELOAD,
+	FOR_NEW = SETTING_BY_RELOAD_FOR_NEW,
+};
 
 #define MEMBER(field)                                                             \
 	.key = "gateway." #field, .offset = offsetof(struct conf, gateway.field), \
@@ -31,7 +35,7 @@ enum { AT_RESTART = 0, ON_RELOAD = 1 };
 
 #define INT(field, value, low, high, when, counted)                                              \
 	MEMBER(field), .type = SETTING_INT, .default_text = #value, .min = (low), .max = (high), \
-		       .reloadable = (when), .unit = (counted)
+		       .changed_by = (enum setting_change)(when), .unit = (counted)
 
 const struct setting settings[] = {
 	{ MEMBER(host), .type = SETTING_STRING, .default_text = "127.0.0.1", .check = check_host,
@@ -41,7 +45,7 @@ const struct setting settings[] = {
 	    .help = "TCP port to listen on; 0 lets the system pick a free one" },
 	{ INT(workers, 0, 0, 256, ON_RELOAD, "processes"),
 	    .help = "worker processes; 0 for one for each CPU" },
-	{ INT(max_connections, 100000, 1, 1000000, ON_RELOAD, "connections"),
+	{ INT(max_connections, 100000, 1, 1000000, FOR_NEW, "connections"),
 	    .help = "connections of all workers together" },
 	{ INT(max_payload, 1048576, 1024, 268435456, ON_RELOAD, "bytes"),
 	    .help = "longest message that is accepted; at most a quarter of ring_bytes and of "
@@ -76,18 +80,19 @@ const struct setting settings[] = {
 	    .help = "shared memory for the mailbox of each process" },
 	{ MEMBER(allowed_origins), .type = SETTING_LIST, .default_text = "",
 	    .count_offset = offsetof(struct conf, gateway.allowed_origins_count),
-	    .reloadable = ON_RELOAD, .check = check_origin,
+	    .changed_by = SETTING_BY_RELOAD_FOR_NEW, .check = check_origin,
 	    .wanted = "an origin without a path, such as https://chat.example.org:8443",
 	    .help = "origins of web pages that may connect, beside the gateway's own" },
-	{ MEMBER(echo), .type = SETTING_BOOL, .default_text = "false", .reloadable = ON_RELOAD,
+	{ MEMBER(echo), .type = SETTING_BOOL, .default_text = "false",
+	    .changed_by = SETTING_BY_RELOAD_FOR_NEW,
 	    .help = "serve /echo, for conformance suites and benchmarks" },
 	{ MEMBER(log_file), .type = SETTING_STRING, .default_text = "", .check = check_file,
 	    .wanted = "the path of a file that begins with / or ~/",
 	    .help = "log file; empty for $LURKBOT_HOME/logs/gateway.log" },
 	{ MEMBER(log_level), .type = SETTING_ENUM, .default_text = "info", .choices = log_levels,
-	    .reloadable = ON_RELOAD, .help = "least level that is logged" },
+	    .changed_by = SETTING_BY_RELOAD, .help = "least level that is logged" },
 	{ MEMBER(log_format), .type = SETTING_ENUM, .default_text = "text", .choices = log_formats,
-	    .reloadable = ON_RELOAD, .help = "form of the log lines" },
+	    .changed_by = SETTING_BY_RELOAD, .help = "form of the log lines" },
 };
 
 static const struct {
@@ -194,6 +199,20 @@ setting_type_name(enum setting_type type)
 		return "choice";
 	case SETTING_LIST:
 		return "list of strings";
+	}
+	return "";
+}
+
+const char *
+setting_change_name(enum setting_change change)
+{
+	switch (change) {
+	case SETTING_BY_RESTART:
+		return "restart";
+	case SETTING_BY_RELOAD:
+		return "reload";
+	case SETTING_BY_RELOAD_FOR_NEW:
+		return "reload, for new connections";
 	}
 	return "";
 }

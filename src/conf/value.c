@@ -125,11 +125,102 @@ value_integer(const struct conf *c, const struct setting *s)
 	return wide;
 }
 
+const char *
+value_string(const struct conf *c, const struct setting *s)
+{
+	return *(char *const *)const_member_of(c, s);
+}
+
+char *const *
+value_items(const struct conf *c, const struct setting *s, size_t *ret_count)
+{
+	*ret_count = *(const size_t *)(const void *)((const char *)c + s->count_offset);
+	return *(char **const *)const_member_of(c, s);
+}
+
+bool
+value_bool(const struct conf *c, const struct setting *s)
+{
+	return *(const bool *)const_member_of(c, s);
+}
+
+static bool
+lists_are_equal(const struct conf *a, const struct conf *b, const struct setting *s)
+{
+	size_t count, other;
+	char *const *of_a = value_items(a, s, &count), *const *of_b = value_items(b, s, &other);
+
+	if (count != other)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(of_a[i], of_b[i]) != 0)
+			return false;
+	return true;
+}
+
+bool
+value_is_equal(const struct conf *a, const struct conf *b, const struct setting *s)
+{
+	switch (s->type) {
+	case SETTING_BOOL:
+		return value_bool(a, s) == value_bool(b, s);
+	case SETTING_INT:
+	case SETTING_ENUM:
+		return value_integer(a, s) == value_integer(b, s);
+	case SETTING_STRING:
+		return strcmp(value_string(a, s), value_string(b, s)) == 0;
+	case SETTING_LIST:
+		return lists_are_equal(a, b, s);
+	}
+	return false;
+}
+
+/* Into a configuration of its own first, so that a failure leaves the old list. */
+static int
+copy_list(struct conf *to, const struct conf *from, const struct setting *s)
+{
+	struct conf fresh = { 0 };
+	size_t count;
+	char *const *items = value_items(from, s, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		int r = value_append_item(&fresh, s, span_cstr(items[i]));
+
+		if (r < 0) {
+			value_clear(&fresh, s);
+			return r;
+		}
+	}
+	value_clear(to, s);
+	memcpy(member_of(to, s), member_of(&fresh, s), s->size);
+	*count_of(to, s) = count;
+	return 0;
+}
+
+int
+value_copy(struct conf *to, const struct conf *from, const struct setting *s)
+{
+	switch (s->type) {
+	case SETTING_BOOL:
+		value_set_bool(to, s, value_bool(from, s));
+		return 0;
+	case SETTING_INT:
+	case SETTING_ENUM:
+		value_set_integer(to, s, value_integer(from, s));
+		return 0;
+	case SETTING_STRING:
+		return value_set_string(to, s, span_cstr(value_string(from, s)));
+	case SETTING_LIST:
+		return copy_list(to, from, s);
+	}
+	return 0;
+}
+
 static void
 write_list(const struct conf *c, const struct setting *s, struct jsonw *w)
 {
-	char *const *items = *(char **const *)const_member_of(c, s);
-	size_t count = *(const size_t *)(const void *)((const char *)c + s->count_offset);
+	size_t count;
+	char *const *items = value_items(c, s, &count);
 
 	jsonw_array(w);
 	for (size_t i = 0; i < count; i++)
@@ -140,15 +231,19 @@ write_list(const struct conf *c, const struct setting *s, struct jsonw *w)
 void
 value_write(const struct conf *c, const struct setting *s, struct jsonw *w)
 {
+	if (s->is_secret) {
+		jsonw_cstr(w, "***");
+		return;
+	}
 	switch (s->type) {
 	case SETTING_BOOL:
-		jsonw_bool(w, *(const bool *)const_member_of(c, s));
+		jsonw_bool(w, value_bool(c, s));
 		return;
 	case SETTING_INT:
 		jsonw_int(w, value_integer(c, s));
 		return;
 	case SETTING_STRING:
-		jsonw_cstr(w, *(char *const *)const_member_of(c, s));
+		jsonw_cstr(w, value_string(c, s));
 		return;
 	case SETTING_ENUM:
 		jsonw_cstr(w, s->choices[value_integer(c, s)]);

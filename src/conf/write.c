@@ -11,9 +11,17 @@
 #include "conf/settings.h"
 #include "conf/value.h"
 
+/* Whether the path names the row or its section; the empty one names all. */
+static bool
+is_below(struct span key, struct span path)
+{
+	return path.n == 0 ||
+	       (span_has_prefix(key, path) && (key.n == path.n || key.p[path.n] == '.'));
+}
+
 /* Writes {"gateway":{...}}: rows of one section stand together in the table. */
 static void
-write_settings(const struct conf *conf, struct jsonw *w)
+write_settings(const struct conf *conf, struct span path, struct jsonw *w)
 {
 	struct span section = { 0 };
 
@@ -22,6 +30,8 @@ write_settings(const struct conf *conf, struct jsonw *w)
 		struct span key = span_cstr(settings[i].key);
 		struct span own = span_make(key.p, strcspn(key.p, "."));
 
+		if (!is_below(key, path))
+			continue;
 		if (!span_is_equal(own, section)) {
 			if (section.n > 0)
 				jsonw_object_end(w);
@@ -33,6 +43,30 @@ write_settings(const struct conf *conf, struct jsonw *w)
 		value_write(conf, &settings[i], w);
 	}
 	jsonw_object_end(w);
+	jsonw_object_end(w);
+}
+
+/* Writes the members that say where values came from and what changes them. */
+static void
+write_origins(const struct conf *conf, struct span path, struct jsonw *w)
+{
+	jsonw_key(w, "sources");
+	jsonw_object(w);
+	for (size_t i = 0; i < settings_count(); i++) {
+		if (!is_below(span_cstr(settings[i].key), path))
+			continue;
+		jsonw_key(w, settings[i].key);
+		jsonw_cstr(w, conf->sources[i]);
+	}
+	jsonw_object_end(w);
+	jsonw_key(w, "changedBy");
+	jsonw_object(w);
+	for (size_t i = 0; i < settings_count(); i++) {
+		if (!is_below(span_cstr(settings[i].key), path))
+			continue;
+		jsonw_key(w, settings[i].key);
+		jsonw_cstr(w, setting_change_name(settings[i].changed_by));
+	}
 	jsonw_object_end(w);
 }
 
@@ -48,15 +82,28 @@ write_all(const struct conf *conf, struct jsonw *w)
 		jsonw_cstr(w, conf->files[i]);
 	jsonw_array_end(w);
 	jsonw_key(w, "config");
-	write_settings(conf, w);
-	jsonw_key(w, "sources");
-	jsonw_object(w);
-	for (size_t i = 0; i < settings_count(); i++) {
-		jsonw_key(w, settings[i].key);
-		jsonw_cstr(w, conf->sources[i]);
-	}
+	write_settings(conf, SPAN(""), w);
+	write_origins(conf, SPAN(""), w);
 	jsonw_object_end(w);
-	jsonw_object_end(w);
+}
+
+bool
+conf_write_part(const struct conf *conf, struct span path, struct buf *out)
+{
+	struct jsonw w;
+	bool is_there = false;
+
+	for (size_t i = 0; i < settings_count() && !is_there; i++)
+		is_there = is_below(span_cstr(settings[i].key), path);
+	if (!is_there)
+		return false;
+	jsonw_init(&w, out);
+	jsonw_object(&w);
+	jsonw_key(&w, "config");
+	write_settings(conf, path, &w);
+	write_origins(conf, path, &w);
+	jsonw_object_end(&w);
+	return true;
 }
 
 static int
@@ -75,7 +122,7 @@ conf_write_compact(const struct conf *conf, struct buf *out, bool with_sources)
 	if (with_sources)
 		write_all(conf, &w);
 	else
-		write_settings(conf, &w);
+		write_settings(conf, SPAN(""), &w);
 }
 
 void

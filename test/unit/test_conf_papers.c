@@ -81,7 +81,7 @@ write_entry(const struct setting *s, struct buf *out)
 	if (s->unit != NULL)
 		buf_printf(out, ", in %s", s->unit);
 	buf_printf(
-	    out, ".\nDefault: %s.\nChanged by: %s.\n", value, s->reloadable ? "reload" : "restart");
+	    out, ".\nDefault: %s.\nChanged by: %s.\n", value, setting_change_name(s->changed_by));
 	buf_printf(out, "Variable:\n.Ev %s .\nFlag:\n.Fl %s .\n.Pp\n", variable, flag + 1);
 	buf_append_byte(out, '\0');
 }

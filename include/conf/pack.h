@@ -1,0 +1,30 @@
+/*
+ * A configuration as bytes, for processes that may open no file: the supervisor packs what it has
+ * loaded, a child unpacks it.
+ *
+ *	magic 4 │ rows 4 │ home │ config_path │ files │ for each row of the table: source, value
+ *
+ *	number	8 bytes		boolean, integer, choice
+ *	text	length 4 │ bytes without NUL	(length 0xffffffff: none)
+ *	texts	count 4 │ each as text		lists
+ *
+ * in host byte order: both ends are the same program.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/macros.h"
+#include "base/span.h"
+#include "conf/data.h"
+
+enum { CONF_PACK_MAX = 16 * 1024 * 1024 }; /* bytes; more than any that readfile lets in */
+
+/* Appends the configuration. Without memory the buffer fails, which sticks. */
+void conf_pack(const struct conf *, struct buf *out);
+
+/*
+ * Reads what conf_pack wrote. The bytes are another process's: every length, bound and choice is
+ * held against the table, and nothing may be left over. 0: ret is to be freed by conf_free.
+ * -EBADMSG; -ENOMEM.
+ */
+int conf_unpack(struct span bytes, struct conf **ret) must_check;

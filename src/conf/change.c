@@ -1,0 +1,84 @@
+/*
+ * Settings that depend on each other can stand on both sides: a longer message may need the larger
+ * ring that only a restart brings. Then the one that could change has to wait for the other.
+ */
+#include "conf/change.h"
+
+#include <errno.h>
+
+#include "base/alloc.h"
+#include "conf/cross.h"
+#include "conf/value.h"
+
+static void
+note(struct buf *keys, const struct setting *s)
+{
+	if (keys->len > 0)
+		buf_append_byte(keys, ' ');
+	buf_append_cstr(keys, s->key);
+}
+
+/* The setting stays as it is. */
+static int
+keep(struct conf *next, const struct conf *in_force, const struct setting *s)
+{
+	char **source = &next->sources[settings_index(s)];
+	char *copy = mem_strndup(span_cstr(in_force->sources[settings_index(s)]));
+
+	if (copy == NULL)
+		return -ENOMEM;
+	mem_free(*source);
+	*source = copy;
+	return value_copy(next, in_force, s);
+}
+
+/* Whether the rest of the configuration, with what is kept of it, allows the value. */
+static bool
+fits_the_rest(struct conf *next, const struct conf *in_force, const struct setting *s)
+{
+	struct conf mixed = *in_force;
+	bool is_number = s->type == SETTING_INT;
+
+	if (is_number)
+		value_set_integer(&mixed, s, value_integer(next, s));
+	return !is_number || cross_holds(&mixed);
+}
+
+static bool
+can_change(struct conf *next, const struct conf *in_force, const struct setting *s,
+    conf_has_room_fn has_room, void *arg)
+{
+	return s->changed_by != SETTING_BY_RESTART && fits_the_rest(next, in_force, s) &&
+	       has_room(next, s, arg);
+}
+
+int
+conf_settle(struct conf *next, const struct conf *in_force, conf_has_room_fn has_room, void *arg,
+    struct conf_changes *ret)
+{
+	int r = 0;
+
+	*ret = (struct conf_changes){ 0 };
+	for (size_t i = 0; i < settings_count() && r == 0; i++) {
+		const struct setting *s = &settings[i];
+
+		if (value_is_equal(next, in_force, s))
+			continue;
+		if (can_change(next, in_force, s, has_room, arg)) {
+			note(&ret->changed, s);
+			continue;
+		}
+		note(&ret->waiting, s);
+		r = keep(next, in_force, s);
+	}
+	if (r == 0)
+		r = buf_status(&ret->changed);
+	return r == 0 ? buf_status(&ret->waiting) : r;
+}
+
+void
+conf_changes_fini(struct conf_changes *changes)
+{
+	buf_fini(&changes->changed);
+	buf_fini(&changes->waiting);
+}

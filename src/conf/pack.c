@@ -1,0 +1,274 @@
+/*
+ * Packs and unpacks by the table of settings, so that a new row needs nothing here. The reader's
+ * first fault sticks, and whatever is read after it is empty.
+ */
+#include "conf/pack.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "conf/conf.h"
+#include "conf/value.h"
+
+static const uint32_t magic = 0x3143424c; /* "LBC1" */
+static const uint32_t no_text = UINT32_MAX;
+
+/* --- packing ---------------------------------------------------------------------------------- */
+
+static void
+pack_u32(struct buf *out, uint32_t value)
+{
+	buf_append(out, &value, sizeof(value));
+}
+
+static void
+pack_text(struct buf *out, const char *text)
+{
+	struct span s = span_cstr(text);
+
+	pack_u32(out, text != NULL ? (uint32_t)s.n : no_text);
+	buf_append_span(out, s);
+}
+
+static void
+pack_texts(struct buf *out, char *const *texts, size_t count)
+{
+	pack_u32(out, (uint32_t)count);
+	for (size_t i = 0; i < count; i++)
+		pack_text(out, texts[i]);
+}
+
+static void
+pack_value(struct buf *out, const struct conf *conf, const struct setting *s)
+{
+	uint64_t number = 0;
+	char *const *items;
+	size_t count;
+
+	switch (s->type) {
+	case SETTING_STRING:
+		pack_text(out, value_string(conf, s));
+		return;
+	case SETTING_LIST:
+		items = value_items(conf, s, &count);
+		pack_texts(out, items, count);
+		return;
+	case SETTING_BOOL:
+		number = value_bool(conf, s);
+		break;
+	case SETTING_INT:
+	case SETTING_ENUM:
+		number = (uint64_t)value_integer(conf, s);
+		break;
+	}
+	buf_append(out, &number, sizeof(number));
+}
+
+void
+conf_pack(const struct conf *conf, struct buf *out)
+{
+	pack_u32(out, magic);
+	pack_u32(out, (uint32_t)settings_count());
+	pack_text(out, conf->home);
+	pack_text(out, conf->config_path);
+	pack_texts(out, conf->files, conf->files_count);
+	for (size_t i = 0; i < settings_count(); i++) {
+		pack_text(out, conf->sources[i]);
+		pack_value(out, conf, &settings[i]);
+	}
+}
+
+/* --- unpacking -------------------------------------------------------------------------------- */
+
+struct reader {
+	struct span rest;
+	int status; /* 0, -EBADMSG or -ENOMEM */
+};
+
+static void
+fail(struct reader *r, int status)
+{
+	if (r->status == 0)
+		r->status = status;
+	r->rest = SPAN("");
+}
+
+static void
+take(struct reader *r, void *ret, size_t n)
+{
+	memset(ret, 0, n);
+	if (r->rest.n < n) {
+		fail(r, -EBADMSG);
+		return;
+	}
+	memcpy(ret, r->rest.p, n);
+	r->rest = span_skip(r->rest, n);
+}
+
+static uint32_t
+take_u32(struct reader *r)
+{
+	uint32_t value;
+
+	take(r, &value, sizeof(value));
+	return value;
+}
+
+/* False: there is none, which is a fault unless it may be missing. */
+static bool
+take_text(struct reader *r, bool is_optional, struct span *ret)
+{
+	uint32_t n = take_u32(r);
+
+	*ret = SPAN("");
+	if (r->status == 0 && is_optional && n == no_text)
+		return false;
+	if (n > r->rest.n || memchr(r->rest.p, '\0', n) != NULL)
+		fail(r, -EBADMSG);
+	if (r->status != 0)
+		return false;
+	*ret = span_make(r->rest.p, n);
+	r->rest = span_skip(r->rest, n);
+	return true;
+}
+
+static void
+copy_text(struct reader *r, bool is_optional, char **ret)
+{
+	struct span text;
+
+	if (!take_text(r, is_optional, &text))
+		return;
+	*ret = mem_strndup(text);
+	if (*ret == NULL)
+		fail(r, -ENOMEM);
+}
+
+/* How many texts follow; each takes at least the bytes of its length. */
+static uint32_t
+take_count(struct reader *r)
+{
+	uint32_t count = take_u32(r);
+
+	if (count > r->rest.n / sizeof(uint32_t))
+		fail(r, -EBADMSG);
+	return r->status == 0 ? count : 0;
+}
+
+static void
+unpack_files(struct reader *r, struct conf *conf)
+{
+	uint32_t count = take_count(r);
+
+	if (count == 0)
+		return;
+	conf->files = mem_array(count, sizeof(*conf->files));
+	if (conf->files == NULL)
+		fail(r, -ENOMEM);
+	for (uint32_t i = 0; i < count && r->status == 0; i++) {
+		copy_text(r, false, &conf->files[i]);
+		conf->files_count = i + 1;
+	}
+}
+
+static uint64_t
+take_number(struct reader *r, uint64_t min, uint64_t max)
+{
+	uint64_t number;
+
+	take(r, &number, sizeof(number));
+	if (number < min || number > max)
+		fail(r, -EBADMSG);
+	return number;
+}
+
+static void
+unpack_integer(struct reader *r, struct conf *conf, const struct setting *s)
+{
+	uint64_t min = (uint64_t)s->min, max = (uint64_t)s->max, number;
+
+	if (s->type == SETTING_ENUM)
+		for (max = 0; s->choices[max + 1] != NULL; max++)
+			continue;
+	number = take_number(r, min, max);
+	if (r->status == 0)
+		value_set_integer(conf, s, (int64_t)number);
+}
+
+static void
+unpack_list(struct reader *r, struct conf *conf, const struct setting *s)
+{
+	uint32_t count = take_count(r);
+	struct span item;
+
+	for (uint32_t i = 0; i < count && take_text(r, false, &item); i++)
+		if (value_append_item(conf, s, item) < 0)
+			fail(r, -ENOMEM);
+}
+
+static void
+unpack_value(struct reader *r, struct conf *conf, const struct setting *s)
+{
+	struct span text;
+
+	switch (s->type) {
+	case SETTING_BOOL:
+		value_set_bool(conf, s, take_number(r, 0, 1) == 1);
+		return;
+	case SETTING_INT:
+	case SETTING_ENUM:
+		unpack_integer(r, conf, s);
+		return;
+	case SETTING_STRING:
+		if (take_text(r, false, &text) && value_set_string(conf, s, text) < 0)
+			fail(r, -ENOMEM);
+		return;
+	case SETTING_LIST:
+		unpack_list(r, conf, s);
+		return;
+	}
+}
+
+static void
+unpack_all(struct reader *r, struct conf *conf)
+{
+	conf->sources = mem_array(settings_count(), sizeof(*conf->sources));
+	if (conf->sources == NULL) {
+		fail(r, -ENOMEM);
+		return;
+	}
+	if (take_u32(r) != magic || take_u32(r) != settings_count())
+		fail(r, -EBADMSG);
+	copy_text(r, false, &conf->home);
+	copy_text(r, true, &conf->config_path);
+	unpack_files(r, conf);
+	for (size_t i = 0; i < settings_count() && r->status == 0; i++) {
+		copy_text(r, false, &conf->sources[i]);
+		unpack_value(r, conf, &settings[i]);
+	}
+	if (r->rest.n > 0)
+		fail(r, -EBADMSG);
+}
+
+int
+conf_unpack(struct span bytes, struct conf **ret)
+{
+	struct reader r = { .rest = bytes };
+	struct conf *conf;
+
+	if (bytes.n == 0 || bytes.n > CONF_PACK_MAX)
+		return -EBADMSG;
+	conf = mem_zalloc(sizeof(*conf));
+	if (conf == NULL)
+		return -ENOMEM;
+	unpack_all(&r, conf);
+	if (r.status < 0) {
+		conf_free(conf);
+		return r.status;
+	}
+	*ret = conf;
+	return 0;
+}
