@@ -27,6 +27,7 @@ struct peers;
 struct poller;
 struct publisher;
 struct recent;
+struct reloads;
 struct ring;
 struct roster;
 struct segment;
@@ -64,6 +65,7 @@ struct gateway {
 	struct publisher *publisher;
 	struct recent *recent;
 	struct peers *peers;
+	struct reloads *reloads;
 	struct catchup *catchup;
 	struct stuck_frames *stuck;
 

@@ -53,5 +53,11 @@ void deadline_set(struct deadlines *deadlines, struct deadline *deadline, enum d
 /* Takes the deadline off its list, if it stands on one. */
 void deadline_clear(struct deadline *deadline);
 
+/*
+ * Gives the kinds other lengths, for the deadlines that run, too: each is moved as if it had been set
+ * with the new length.
+ */
+void deadlines_change(struct deadlines *deadlines, const uint32_t *length_ms);
+
 /* Calls on_expired for every deadline that lies at or before now_ms. */
 void deadlines_expire(struct deadlines *deadlines, uint64_t now_ms);

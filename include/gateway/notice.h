@@ -1,6 +1,7 @@
 /*
  * What the gateway tells one connection about its own position in the stream, as events that do not
- * stand in the ring: gateway.gap and gateway.position (PROTOCOL section 3).
+ * stand in the ring: gateway.gap, gateway.position (PROTOCOL section 3), and gateway.shutdown where only its
+ * own worker ends.
  */
 #pragma once
 
@@ -16,3 +17,9 @@ void notice_gap(struct connection *connection, uint64_t from, uint64_t to, uint6
 
 /* Queues gateway.position: all that the filter takes up to `seq` was sent. */
 void notice_position(struct connection *connection, uint64_t seq, uint64_t at_ms);
+
+/*
+ * Queues gateway.shutdown for a connection whose worker alone ends; `seq` is the connection's position
+ * and `at_ms` as above.
+ */
+void notice_retirement(struct connection *connection, uint64_t seq, uint64_t at_ms);

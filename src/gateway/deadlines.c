@@ -57,6 +57,30 @@ deadline_clear(struct deadline *deadline)
 	list_remove(&deadline->link);
 }
 
+/* All of a kind move by as much, so the order stays. */
+static void
+change_kind(struct deadlines *deadlines, enum deadline_kind kind, uint32_t length_ms)
+{
+	uint32_t before_ms = deadlines->length_ms[kind];
+	struct list *at;
+
+	if (length_ms == before_ms)
+		return;
+	deadlines->length_ms[kind] = length_ms;
+	LIST_FOREACH (at, &deadlines->due[kind]) {
+		struct deadline *deadline = container_of(at, struct deadline, link);
+
+		deadline->at_ms = deadline->at_ms - before_ms + length_ms;
+	}
+}
+
+void
+deadlines_change(struct deadlines *deadlines, const uint32_t *length_ms)
+{
+	for (unsigned kind = 0; kind < DEADLINE_KINDS; kind++)
+		change_kind(deadlines, (enum deadline_kind)kind, length_ms[kind]);
+}
+
 static void
 expire_kind(struct deadlines *deadlines, enum deadline_kind kind, uint64_t now_ms)
 {

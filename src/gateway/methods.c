@@ -11,6 +11,7 @@
 #include "bus/counters.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
+#include "gateway/method_config.h"
 #include "gateway/method_connections.h"
 #include "gateway/method_events.h"
 #include "gateway/method_health.h"
@@ -20,6 +21,8 @@
 static void method_methods_list(const struct answer *to, const struct envelope *frame);
 
 static const struct method methods[] = {
+	{ "config.get", METHOD_ADMIN, method_config_get },
+	{ "config.reload", METHOD_ADMIN, method_config_reload },
 	{ "connections.close", METHOD_ADMIN, method_connections_close },
 	{ "connections.list", METHOD_READ, method_connections_list },
 	{ "events.history", METHOD_READ, method_events_history },

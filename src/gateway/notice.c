@@ -34,3 +34,10 @@ notice_position(struct connection *c, uint64_t seq, uint64_t at_ms)
 {
 	notify(c, seq, at_ms, SPAN("gateway.position"), SPAN(""));
 }
+
+void
+notice_retirement(struct connection *c, uint64_t seq, uint64_t at_ms)
+{
+	notify(c, seq, at_ms, SPAN("gateway.shutdown"),
+	    SPAN("{\"reason\":\"retiring\",\"restartExpectedMs\":0}"));
+}

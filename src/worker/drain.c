@@ -5,26 +5,98 @@
  */
 #include "worker/drain.h"
 
+#include <limits.h>
+
 #include "base/list.h"
+#include "bus/counters.h"
 #include "bus/ring.h"
+#include "gateway/catchup.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
+#include "gateway/notice.h"
+
+enum {
+	/* Of the connections that are left a worker that retires closes so many each tick. */
+	GROUP_SHARE = 20,
+	GROUP_LEAST = 8,
+};
+
+static void
+begin(struct drain *drain, const struct gateway *g, uint32_t timeout_ms, uint64_t now_ms)
+{
+	drain->started = true;
+	drain->deadline_ms = now_ms + timeout_ms;
+	drain->last_seq = ring_head(g->ring);
+}
 
 void
 drain_start(struct drain *drain, struct gateway *g, uint32_t timeout_ms, uint64_t now_ms)
 {
+	if (drain->started && !drain->retiring)
+		return;
+	drain->retiring = false;
+	begin(drain, g, timeout_ms, now_ms);
+	g->draining = true;
+}
+
+void
+drain_retire(struct drain *drain, struct gateway *g, uint32_t timeout_ms, uint64_t now_ms)
+{
 	if (drain->started)
 		return;
-	drain->started = true;
-	drain->deadline_ms = now_ms + timeout_ms;
-	drain->last_seq = ring_head(g->ring);
-	g->draining = true;
+	drain->retiring = true;
+	begin(drain, g, timeout_ms, now_ms);
+}
+
+/* Whether nothing is owed to the connection. */
+static bool
+is_settled(const struct connection *c)
+{
+	return c->pending_count == 0 && list_is_empty(&c->lag);
+}
+
+static void
+close_one(const struct drain *drain, struct gateway *g, struct connection *c)
+{
+	if (!drain->retiring) {
+		connection_close(c, 1001, "The gateway stops");
+		return;
+	}
+	if (c->state == CONNECTION_OPEN && c->hello != NULL)
+		notice_retirement(c, catchup_seq(c), g->level_at_ms);
+	connection_close(c, 1012, "This worker retires; come back at once");
+}
+
+/* How many may be closed in this tick. */
+static unsigned
+group_of(const struct drain *drain, const struct gateway *g, bool late)
+{
+	if (!drain->retiring || late)
+		return UINT_MAX;
+	return (unsigned)(counters_get(&g->counters->connections) / GROUP_SHARE) + GROUP_LEAST;
+}
+
+static void
+close_some(const struct drain *drain, struct gateway *g, bool late)
+{
+	unsigned left = group_of(drain, g, late);
+	struct list *at, *tmp;
+
+	LIST_FOREACH_SAFE (at, tmp, &g->connections) {
+		struct connection *c = container_of(at, struct connection, link);
+
+		if (left == 0)
+			return;
+		if (c->state != CONNECTION_OPEN || (!late && !is_settled(c)))
+			continue;
+		close_one(drain, g, c);
+		left--;
+	}
 }
 
 void
 drain_tick(struct drain *drain, struct gateway *g, uint64_t now_ms)
 {
-	struct list *at, *tmp;
 	bool late;
 
 	if (!drain->started)
@@ -32,12 +104,7 @@ drain_tick(struct drain *drain, struct gateway *g, uint64_t now_ms)
 	late = now_ms >= drain->deadline_ms;
 	if (!late && g->level_seq < drain->last_seq)
 		return;
-	LIST_FOREACH_SAFE (at, tmp, &g->connections) {
-		struct connection *c = container_of(at, struct connection, link);
-
-		if (late || (c->pending_count == 0 && list_is_empty(&c->lag)))
-			connection_close(c, 1001, "The gateway stops");
-	}
+	close_some(drain, g, late);
 	if (late)
 		drain_abort_all(g);
 	drain->done = list_is_empty(&g->connections);

@@ -33,6 +33,7 @@
 #include "gateway/poller.h"
 #include "gateway/publisher.h"
 #include "gateway/recent.h"
+#include "gateway/reloads.h"
 #include "gateway/roll.h"
 #include "gateway/sender.h"
 #include "gateway/stuck.h"
@@ -41,11 +42,10 @@
 #include "sys/control.h"
 #include "worker/acceptor.h"
 #include "worker/drain.h"
+#include "worker/reconfigure.h"
 
 enum {
 	TICK_MS = 100,
-	IDLE_HTTP_MS = 60 * 1000,
-	LINGER_MS = 2000, /* for the peer's goodbye */
 };
 
 struct worker {
@@ -53,6 +53,7 @@ struct worker {
 	const struct inherit *inherit;
 	struct acceptor *acceptor;
 	struct drain drain;
+	struct reconfigure reconfigure;
 	struct event poller_event;
 	struct event control_event;
 	struct event bell_event;
@@ -95,13 +96,36 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	drain_tick(&w->drain, &w->gateway, now_ms);
 }
 
-static void
-start_drain(struct worker *w, const struct control_drain *order)
+static int
+start_drain(struct worker *w, const struct control_message *message)
 {
+	struct control_drain order;
+
+	if (control_read_drain(message, &order) < 0)
+		return -EBADMSG;
 	acceptor_free(w->acceptor);
 	w->acceptor = NULL;
 	roster_set_state(w->gateway.roster, w->gateway.slot, ROSTER_DRAINING);
-	drain_start(&w->drain, &w->gateway, order->timeout_ms, clock_mono_ms());
+	if (order.reason == CONTROL_REASON_RETIRING)
+		drain_retire(&w->drain, &w->gateway, order.timeout_ms, clock_mono_ms());
+	else
+		drain_start(&w->drain, &w->gateway, order.timeout_ms, clock_mono_ms());
+	return 0;
+}
+
+static int
+on_message(struct worker *w, int fd, const struct control_message *message)
+{
+	switch (message->type) {
+	case CONTROL_DRAIN:
+		return start_drain(w, message);
+	case CONTROL_CONFIG:
+		return reconfigure_take(&w->reconfigure, &w->gateway, fd, message);
+	case CONTROL_OUTCOME:
+		return reloads_on_outcome(&w->gateway, message);
+	default:
+		return -EBADMSG;
+	}
 }
 
 static void
@@ -109,16 +133,14 @@ on_control(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
 	struct control_message message;
-	struct control_drain order;
 	int r;
 
 	(void)what;
 	while ((r = control_receive(fd, &message)) == 1) {
-		if (message.type == CONTROL_DRAIN && control_read_drain(&message, &order) == 0)
-			start_drain(w, &order);
-		else
-			log_warning(
-			    "a control message of type %u was not understood", message.type);
+		r = on_message(w, fd, &message);
+		if (r < 0)
+			log_warning("a control message of type %u came to nothing: %s",
+			    message.type, strerror(-r));
 		control_message_close(&message);
 	}
 	/* Without a supervisor nobody restarts, stops or watches us: the port has to become free. */
@@ -141,16 +163,11 @@ fill_names(struct gateway *g, const struct inherit *inherit)
 }
 
 static struct deadlines *
-new_deadlines(const struct conf_gateway *conf)
+new_deadlines(const struct conf *conf)
 {
-	const uint32_t length_ms[DEADLINE_KINDS] = {
-		[DEADLINE_HANDSHAKE] = conf->handshake_timeout_ms,
-		[DEADLINE_IDLE] = IDLE_HTTP_MS,
-		[DEADLINE_PING] = conf->ping_interval_ms,
-		[DEADLINE_PONG] = conf->pong_timeout_ms,
-		[DEADLINE_CLOSE] = LINGER_MS,
-	};
+	uint32_t length_ms[DEADLINE_KINDS];
 
+	reconfigure_lengths(conf, length_ms);
 	return deadlines_new(length_ms, connection_on_deadline);
 }
 
@@ -173,7 +190,7 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	census_refresh(g);
 	g->read_buffer = mem_alloc(GATEWAY_READ_BYTES);
 	g->poller = poller_new(connection_on_ready);
-	g->deadlines = new_deadlines(&g->conf->gateway);
+	g->deadlines = new_deadlines(g->conf);
 	g->audiences = audiences_new();
 	g->fanout = fanout_new();
 	g->catchup = catchup_new();
@@ -181,9 +198,11 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	g->publisher = publisher_new();
 	g->recent = recent_new();
 	g->peers = peers_new(roll_part_write);
+	g->reloads = reloads_new(inherit->control_fd);
 	return g->read_buffer != NULL && g->poller != NULL && g->deadlines != NULL &&
 	       g->audiences != NULL && g->fanout != NULL && g->catchup != NULL &&
-	       g->stuck != NULL && g->publisher != NULL && g->recent != NULL && g->peers != NULL;
+	       g->stuck != NULL && g->publisher != NULL && g->recent != NULL && g->peers != NULL &&
+	       g->reloads != NULL;
 }
 
 /*
@@ -234,6 +253,7 @@ worker_free(struct worker *w)
 	connections_bury(g);
 	traffic_free_spares(g);
 	peers_free(g->peers);
+	reloads_free(g->reloads);
 	recent_free(g->recent);
 	publisher_free(g->publisher);
 	fanout_free(g->fanout);
@@ -253,6 +273,7 @@ worker_free(struct worker *w)
 	}
 	poller_free(g->poller);
 	sender_close(g);
+	reconfigure_fini(&w->reconfigure);
 	mem_free(w);
 }
 

@@ -33,6 +33,7 @@
 #include "gateway/peers.h"
 #include "gateway/publisher.h"
 #include "gateway/recent.h"
+#include "gateway/reloads.h"
 #include "gateway/roll.h"
 #include "gateway/stuck.h"
 #include "gateway/traffic.h"
@@ -82,6 +83,7 @@ stage_gateway_fini(struct gateway *g)
 	connections_bury(g);
 	traffic_free_spares(g);
 	peers_free(g->peers);
+	reloads_free(g->reloads);
 	recent_free(g->recent);
 	publisher_free(g->publisher);
 	fanout_free(g->fanout);
@@ -127,10 +129,11 @@ stage_gateway_init(struct gateway *g, unsigned slot)
 	g->publisher = publisher_new();
 	g->recent = recent_new();
 	g->peers = peers_new(roll_part_write);
+	g->reloads = reloads_new(-1);
 	if (sender_open(g) < 0 || g->poller == NULL || g->read_buffer == NULL ||
 	    g->deadlines == NULL || g->audiences == NULL || g->fanout == NULL ||
 	    g->catchup == NULL || g->stuck == NULL || g->publisher == NULL || g->recent == NULL ||
-	    g->peers == NULL)
+	    g->peers == NULL || g->reloads == NULL)
 		return false;
 	g->level_seq = ring_oldest(g->ring) > 0 ? ring_oldest(g->ring) - 1 : 0;
 	ring_reader_attach(g->ring, slot, g->level_seq);

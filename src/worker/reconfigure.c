@@ -1,0 +1,79 @@
+/*
+ * All that can fail (reading, unpacking) comes before the first change. Nearly everything reads the
+ * configuration when it needs it; told are only the deadlines and the log, which keep what they have.
+ */
+#include "worker/reconfigure.h"
+
+#include <errno.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "conf/conf.h"
+#include "conf/pack.h"
+#include "gateway/context.h"
+#include "gateway/deadlines.h"
+#include "sys/control.h"
+#include "sys/sealed.h"
+
+enum {
+	IDLE_HTTP_MS = 60 * 1000,
+	LINGER_MS = 2000, /* for the peer's goodbye */
+};
+
+void
+reconfigure_lengths(const struct conf *conf, uint32_t *ret_length_ms)
+{
+	ret_length_ms[DEADLINE_HANDSHAKE] = conf->gateway.handshake_timeout_ms;
+	ret_length_ms[DEADLINE_IDLE] = IDLE_HTTP_MS;
+	ret_length_ms[DEADLINE_PING] = conf->gateway.ping_interval_ms;
+	ret_length_ms[DEADLINE_PONG] = conf->gateway.pong_timeout_ms;
+	ret_length_ms[DEADLINE_CLOSE] = LINGER_MS;
+}
+
+static int
+read_conf(int fd, struct conf **ret)
+{
+	struct buf bytes = { 0 };
+	int r = sealed_read(fd, CONF_PACK_MAX, &bytes);
+
+	if (r == 0)
+		r = conf_unpack(buf_span(&bytes), ret);
+	buf_fini(&bytes);
+	return r;
+}
+
+static void
+put_in_force(struct reconfigure *reconfigure, struct gateway *g, struct conf *conf)
+{
+	uint32_t length_ms[DEADLINE_KINDS];
+
+	g->conf = conf;
+	conf_free(reconfigure->own);
+	reconfigure->own = conf;
+	log_set_form(conf->gateway.log_level, conf->gateway.log_format);
+	reconfigure_lengths(conf, length_ms);
+	deadlines_change(g->deadlines, length_ms);
+}
+
+int
+reconfigure_take(struct reconfigure *reconfigure, struct gateway *g, int control_fd,
+    const struct control_message *message)
+{
+	struct control_config order;
+	struct conf *conf = NULL;
+	int r;
+
+	if (control_read_config(message, &order) < 0)
+		return -EBADMSG;
+	r = read_conf(message->fds[0], &conf);
+	if (r == 0)
+		put_in_force(reconfigure, g, conf);
+	return control_send_taken(control_fd, order.number, r);
+}
+
+void
+reconfigure_fini(struct reconfigure *reconfigure)
+{
+	conf_free(reconfigure->own);
+	reconfigure->own = NULL;
+}
