@@ -7,7 +7,8 @@
  *	   │ waited long enough ▼                      ▼
  *	   └──────────────── WAITING ◀─────────────────┤ restarted, at once or later (supervisor/backoff.h)
  *	                                               ├──▶ REFUSED  exit status 2: not tried again
- *	                                               └──▶ ENDED    the gateway stops
+ *	                                               ├──▶ ENDED    the gateway stops
+ *	                                               └──▶ EMPTY    fewer are wanted: by way of RETIRING
  */
 #pragma once
 
@@ -20,8 +21,11 @@
 
 #include "base/macros.h"
 #include "supervisor/backoff.h"
+#include "base/span.h"
+#include "sys/control.h"
 #include "sys/inherit.h"
 
+struct child;
 struct proctitle;
 
 /* Exit status of a child that cannot work with this configuration. */
@@ -42,6 +46,9 @@ struct child_context {
 	bool stopping; /* nothing is restarted any more */
 	/* Called when a child became ready or ended, never from inside child_start. */
 	void (*on_change)(void *arg);
+	/* Called with each message but CONTROL_READY. */
+	void (*on_message)(
+	    const struct child *child, const struct control_message *message, void *arg);
 	void *arg;
 };
 
@@ -49,6 +56,7 @@ enum child_state {
 	CHILD_EMPTY,
 	CHILD_STARTING,
 	CHILD_SERVING,
+	CHILD_RETIRING, /* told to go, and has not ended yet */
 	CHILD_WAITING,
 	CHILD_REFUSED,
 	CHILD_ENDED,
@@ -58,6 +66,7 @@ struct child {
 	struct child_context *context;
 	const struct child_kind *kind;
 	enum child_state state;
+	bool is_wanted; /* somebody is to live here */
 	unsigned slot;
 	char name[32];	/* "worker 0" */
 	pid_t pid;	/* 0: no process */
@@ -66,7 +75,7 @@ struct child {
 	uint32_t early_deaths; /* before READY */
 	uint64_t started_ms, ready_ms;
 	struct backoff backoff;
-	struct event control_event, start_timer;
+	struct event control_event, timer;
 };
 
 /* Makes an empty row. NUMBER is for the name. Returns 0 or -ENOMEM. */
@@ -81,6 +90,22 @@ void child_start(struct child *child);
 
 /* Its process was reaped with STATUS as waitpid gives it: cleans up after it, and restarts it. */
 void child_ended(struct child *child, int status);
+
+/* From now on somebody is to live here: starts it, or once the one that retires has ended. */
+void child_want(struct child *child);
+
+/*
+ * Nobody is to live here any more: its process is told to retire, and killed when it has not ended in
+ * timeout_ms and a little more.
+ */
+void child_retire(struct child *child, uint32_t timeout_ms);
+
+/* Hands its process the configuration of this reload; one that cannot be handed it is killed. */
+void child_configure(const struct child *child, uint64_t number, int config_fd);
+
+/* Answers its process how a reload went; one that cannot be answered is killed. */
+void child_answer(
+    const struct child *child, uint64_t ticket, enum control_verdict verdict, struct span text);
 
 /* Asks its process to drain; one that cannot be asked is killed. */
 void child_drain(struct child *child, uint32_t timeout_ms);

@@ -7,18 +7,21 @@
 #include "base/macros.h"
 #include "supervisor/child.h"
 
+struct conf;
 struct proctitle;
 struct resources;
 
 struct crew {
 	struct child_context context;
 	struct child_kind worker; /* the kinds; one so far */
-	struct child *children;
+	struct child *children;	  /* a row for each slot that there is */
 	unsigned count;
+	unsigned wanted; /* the first so many rows are to have a process */
 };
 
 /*
- * Makes empty rows for RESOURCES->workers workers, which run WORKER_MAIN. TITLE may be NULL.
+ * Makes empty rows for all workers that the segment has room for, which run WORKER_MAIN;
+ * RESOURCES->workers of them are wanted. TITLE may be NULL.
  * ON_CHANGE is called with ARG from the event loop when a child became ready or ended; it may act
  * on the crew, but not end it.
  * Returns 0 or -ENOMEM. The crew must not be moved afterwards.
@@ -26,13 +29,21 @@ struct crew {
 int crew_init(struct crew *crew, struct event_base *base, const struct resources *resources,
     int (*worker_main)(const struct inherit *inherit), struct proctitle *title) must_check;
 
-/* Who is told of changes; to be set before crew_start. */
-void crew_set_listener(struct crew *crew, void (*on_change)(void *arg), void *arg);
+/* Who is told of changes and of messages; to be set before crew_start. */
+void crew_set_listener(struct crew *crew, void (*on_change)(void *arg),
+    void (*on_message)(const struct child *child, const struct control_message *message, void *arg),
+    void *arg);
+
+/* Children that are started from now on inherit this configuration. */
+void crew_set_conf(struct crew *crew, const struct conf *conf);
+
+/* So many are wanted from now on: starts more, or lets the surplus ones retire. */
+void crew_resize(struct crew *crew, unsigned wanted, uint32_t retire_timeout_ms);
 
 /* Frees the rows; all processes must have been reaped. Harmless for a zeroed struct. */
 void crew_fini(struct crew *crew);
 
-/* Starts all. */
+/* Starts all that are wanted. */
 void crew_start(struct crew *crew);
 
 /* Takes note of all processes that ended: after SIGCHLD. */

@@ -15,11 +15,12 @@
 #include "sys/paths.h"
 
 struct conf;
+struct setting;
 
 struct resources {
 	const struct conf *conf;
 	bool foreground;
-	unsigned workers; /* how many will run */
+	unsigned workers; /* how many are to run */
 	uint64_t files;	  /* RLIMIT_NOFILE that is in force */
 	struct binding binding;
 	int lock_fd, log_fd, unix_fd; /* -1: none */
@@ -36,15 +37,28 @@ enum resources_fate {
 };
 
 /*
- * Acquires all of it for so many workers: raises RLIMIT_NOFILE, binds, takes the lock (both wait
+ * Acquires all of it: raises RLIMIT_NOFILE, binds, takes the lock (both wait
  * up to 3 s for the orphans of a dead gateway), makes the folders, opens log, segment and socket.
  * Returns 0; or -errno with a line for people in REASON: then nothing is held any more.
  */
-int resources_open(const struct conf *conf, bool foreground, unsigned workers,
-    struct resources *ret, struct buf *reason) must_check;
+int resources_open(
+    const struct conf *conf, bool foreground, struct resources *ret, struct buf *reason) must_check;
 
 /* Gives all back; the lock last, so that whoever gets it finds the port free. */
 void resources_close(struct resources *resources, enum resources_fate fate);
 
 /* Names what the children share in INHERIT; what belongs to one child stays as it is. */
 void resources_share(const struct resources *resources, struct inherit *inherit);
+
+/* How many workers the configuration asks for: at least one. */
+unsigned resources_workers(const struct conf *conf);
+
+/* Whether what was laid out at the start has room for the setting's new value. */
+bool resources_have_room(
+    const struct resources *resources, const struct conf *next, const struct setting *setting);
+
+/* Reserves what the workers of this configuration need. Returns 0 or -errno; more is harmless. */
+int resources_reserve(const struct resources *resources, const struct conf *conf) must_check;
+
+/* Another configuration is in force; the old one is not read any more. */
+void resources_set_conf(struct resources *resources, const struct conf *conf);

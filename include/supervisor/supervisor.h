@@ -9,6 +9,7 @@
 #include "base/macros.h"
 
 struct conf;
+struct conf_request;
 struct inherit;
 struct proctitle;
 
@@ -24,6 +25,7 @@ struct supervisor_program {
 
 struct supervisor_options {
 	const struct conf *conf;
+	const struct conf_request *reload; /* what to load again at a reload; NULL: there is none */
 	int ready_fd; /* -1, or a pipe: gets "ready\n" or the reason of failure, then is closed */
 	bool foreground;	 /* the log goes to standard error too */
 	struct proctitle *title; /* or NULL */
@@ -31,7 +33,7 @@ struct supervisor_options {
 
 /*
  * Runs the gateway until it is stopped by a signal: SIGTERM and SIGINT gracefully; SIGQUIT, or a
- * second one, at once. The reason of a failed start is logged and written to ready_fd.
+ * second one, at once; SIGHUP reloads the configuration. The reason of a failed start is logged and written to ready_fd.
  * Returns the exit status for main: 0 after a stop that was asked for, 1 when it could not start,
  * 2 when the workers refused the configuration. The caller must be single-threaded and own no
  * libevent state; the signal mask is put back.

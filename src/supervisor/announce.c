@@ -22,29 +22,48 @@ ring_place(struct eventframe_digits place)
 }
 
 static int
-publish_once(struct segment *segment, struct eventframe *frame, struct span payload)
+publish_once(struct segment *segment, struct eventframe *frame, struct ring_draft *draft,
+    struct span payload)
 {
-	const struct span name = SPAN("gateway.shutdown");
 	struct ring *ring = segment_ring(segment);
 	struct ring_receipt receipt;
-	struct ring_draft draft = { .name = name, .flags = RING_FLAG_ALWAYS };
 	int r;
 
 	r = eventframe_build(frame, ring_head(ring) + 1,
-	    max_u64(ring_last_at_ms(ring), clock_real_ms()), name, payload, SPAN(""));
+	    max_u64(ring_last_at_ms(ring), clock_real_ms()), draft->name, payload, SPAN(""));
 	if (r < 0)
 		return r;
-	draft.frame = buf_span(&frame->bytes);
-	draft.id = ring_place(frame->id);
-	draft.seq = ring_place(frame->seq);
-	draft.at = ring_place(frame->at);
-	return ring_publish(ring, segment_supervisor_slot(segment), &draft, &receipt);
+	draft->frame = buf_span(&frame->bytes);
+	draft->id = ring_place(frame->id);
+	draft->seq = ring_place(frame->seq);
+	draft->at = ring_place(frame->at);
+	return ring_publish(ring, segment_supervisor_slot(segment), draft, &receipt);
+}
+
+static int
+publish(struct segment *segment, struct span event, uint32_t flags, struct span payload)
+{
+	struct ring_draft draft = { .name = event, .flags = flags };
+	struct eventframe frame = { 0 };
+	int r = -ETIMEDOUT;
+
+	for (unsigned i = 0; i < TRIES && (r == -ERANGE || r == -ETIMEDOUT); i++)
+		r = publish_once(segment, &frame, &draft, payload);
+	if (r == 0)
+		bell_ring_all(segment);
+	eventframe_fini(&frame);
+	return r == -ERANGE || r == -ETIMEDOUT ? -EAGAIN : r;
+}
+
+int
+announce_event(struct segment *segment, struct span event, struct span payload)
+{
+	return publish(segment, event, 0, payload);
 }
 
 int
 announce_shutdown(struct segment *segment, const char *reason)
 {
-	struct eventframe frame = { 0 };
 	struct buf payload = { 0 };
 	struct jsonw w;
 	int r;
@@ -55,17 +74,9 @@ announce_shutdown(struct segment *segment, const char *reason)
 	jsonw_cstr(&w, reason);
 	jsonw_object_end(&w);
 	r = buf_status(&payload);
-	if (r == 0) {
-		r = -EAGAIN;
-		for (unsigned i = 0; i < TRIES; i++) {
-			r = publish_once(segment, &frame, buf_span(&payload));
-			if (r != -ERANGE && r != -ETIMEDOUT)
-				break;
-		}
-	}
 	if (r == 0)
-		bell_ring_all(segment);
-	eventframe_fini(&frame);
+		r = publish(
+		    segment, SPAN("gateway.shutdown"), RING_FLAG_ALWAYS, buf_span(&payload));
 	buf_fini(&payload);
 	return r;
 }

@@ -1,7 +1,7 @@
 /*
  * Why this file exists: the life of one row, from fork to reaping and again. The row is in the
- * event loop by two events, its control socket and the timer of its next start; at most one of
- * the two is pending.
+ * event loop by two events, its control socket, and a timer: of its next start while there is no
+ * process, and of its end while that is expected.
  */
 #include "supervisor/child.h"
 
@@ -18,6 +18,8 @@
 #include "bus/segment.h"
 #include "supervisor/spawn.h"
 #include "sys/control.h"
+
+enum { RETIRE_GRACE_MS = 5000 }; /* beyond the time that it was given */
 
 static struct roster *
 roster_of(const struct child *child)
@@ -36,36 +38,53 @@ close_control(struct child *child)
 }
 
 static void
-on_start_timer(evutil_socket_t fd, short what, void *arg)
+on_timer(evutil_socket_t fd, short what, void *arg)
 {
+	struct child *child = arg;
+
 	(void)fd;
 	(void)what;
-	child_start(arg);
+	if (child->pid != 0)
+		child_kill(child, "has not retired in time");
+	else
+		child_start(child);
+}
+
+static int
+set_timer(struct child *child, uint64_t wait_ms)
+{
+	const struct timeval wait = { (time_t)(wait_ms / 1000),
+		(suseconds_t)(wait_ms % 1000) * 1000 };
+
+	return event_add(&child->timer, &wait);
 }
 
 static void
 start_later(struct child *child, uint32_t wait_ms)
 {
-	const struct timeval wait = { wait_ms / 1000, (suseconds_t)(wait_ms % 1000) * 1000 };
-
 	child->state = CHILD_WAITING;
-	if (event_add(&child->start_timer, &wait) < 0)
+	if (set_timer(child, wait_ms) < 0)
 		log_error("%s cannot be started again: out of memory", child->name);
 }
 
 static void
-on_message(struct child *child, const struct control_message *msg)
+on_ready(struct child *child)
 {
-	if (msg->type != CONTROL_READY) {
-		log_debug("%s sent control message %u", child->name, msg->type);
-		return;
-	}
 	if (child->state != CHILD_STARTING)
 		return;
 	child->state = CHILD_SERVING;
 	child->ready_ms = clock_mono_ms();
 	log_info("%s is ready", child->name);
 	child->context->on_change(child->context->arg);
+}
+
+static void
+on_message(struct child *child, const struct control_message *msg)
+{
+	if (msg->type == CONTROL_READY)
+		on_ready(child);
+	else if (child->context->on_message != NULL)
+		child->context->on_message(child, msg, child->context->arg);
 }
 
 static void
@@ -103,9 +122,7 @@ child_init(struct child *child, struct child_context *context, const struct chil
 	child->slot = slot;
 	child->control_fd = -1;
 	(void)snprintf(child->name, sizeof(child->name), "%s %u", kind->name, number);
-	return evtimer_assign(&child->start_timer, context->base, on_start_timer, child) < 0
-		   ? -ENOMEM
-		   : 0;
+	return evtimer_assign(&child->timer, context->base, on_timer, child) < 0 ? -ENOMEM : 0;
 }
 
 void
@@ -113,7 +130,7 @@ child_fini(struct child *child)
 {
 	close_control(child);
 	if (child->context != NULL)
-		(void)event_del(&child->start_timer);
+		(void)event_del(&child->timer);
 }
 
 /* Forks the process that the row now describes, with FDS as its control socket. */
@@ -228,6 +245,7 @@ static void
 clean_up(struct child *child, bool will_restart)
 {
 	close_control(child);
+	(void)event_del(&child->timer);
 	child->pid = 0;
 	roster_end(roster_of(child), child->slot, will_restart);
 	segment_clear_slot(child->context->shared.segment, child->slot);
@@ -249,6 +267,17 @@ restart(struct child *child, pid_t pid, int status)
 	start_later(child, wait_ms);
 }
 
+/* Its successor, where one is wanted again meanwhile, need not wait. */
+static void
+end_retirement(struct child *child, pid_t pid, int status)
+{
+	log_end(child, pid, status, ": it was to retire");
+	clean_up(child, false);
+	child->state = CHILD_EMPTY;
+	if (child->is_wanted)
+		child_start(child);
+}
+
 void
 child_ended(struct child *child, int status)
 {
@@ -258,6 +287,10 @@ child_ended(struct child *child, int status)
 		log_end(child, pid, status, "");
 		clean_up(child, false);
 		child->state = CHILD_ENDED;
+		return;
+	}
+	if (child->state == CHILD_RETIRING) {
+		end_retirement(child, pid, status);
 		return;
 	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_REFUSES) {
@@ -271,12 +304,66 @@ child_ended(struct child *child, int status)
 }
 
 void
+child_want(struct child *child)
+{
+	child->is_wanted = true;
+	/* One that refused the last configuration may like this one. */
+	if (child->state == CHILD_EMPTY || child->state == CHILD_REFUSED)
+		child_start(child);
+}
+
+void
+child_retire(struct child *child, uint32_t timeout_ms)
+{
+	int r;
+
+	child->is_wanted = false;
+	if (child->state == CHILD_RETIRING)
+		return;
+	if (child->pid == 0) {
+		(void)event_del(&child->timer);
+		roster_end(roster_of(child), child->slot, false);
+		child->state = CHILD_EMPTY;
+		return;
+	}
+	child->state = CHILD_RETIRING;
+	log_info("%s retires", child->name);
+	r = child->control_fd < 0
+		? -EPIPE
+		: control_send_drain(child->control_fd, timeout_ms, CONTROL_REASON_RETIRING);
+	if (r == 0)
+		r = set_timer(child, (uint64_t)timeout_ms + RETIRE_GRACE_MS);
+	if (r < 0)
+		child_kill(child, "cannot be told to retire");
+}
+
+void
+child_configure(const struct child *child, uint64_t number, int config_fd)
+{
+	int r = child->control_fd < 0 ? -EPIPE
+				      : control_send_config(child->control_fd, number, config_fd);
+
+	if (r < 0)
+		child_kill(child, "cannot be handed the configuration");
+}
+
+void
+child_answer(
+    const struct child *child, uint64_t ticket, enum control_verdict verdict, struct span text)
+{
+	/* Without its control socket it is dead or about to be. */
+	if (child->control_fd >= 0 &&
+	    control_send_outcome(child->control_fd, ticket, verdict, text) < 0)
+		child_kill(child, "cannot be told how a reload went");
+}
+
+void
 child_drain(struct child *child, uint32_t timeout_ms)
 {
 	int r;
 
 	if (child->pid == 0) {
-		(void)event_del(&child->start_timer);
+		(void)event_del(&child->timer);
 		child->state = CHILD_ENDED;
 		return;
 	}

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "base/alloc.h"
+#include "bus/segment.h"
 #include "config.h"
 #include "supervisor/resources.h"
 
@@ -24,6 +25,8 @@ int
 crew_init(struct crew *crew, struct event_base *base, const struct resources *resources,
     int (*worker_main)(const struct inherit *inherit), struct proctitle *title)
 {
+	unsigned rows;
+
 	memset(crew, 0, sizeof(*crew));
 	crew->context.base = base;
 	crew->context.title = title;
@@ -33,10 +36,12 @@ crew_init(struct crew *crew, struct event_base *base, const struct resources *re
 		.main = worker_main,
 		.stands_still_ms = WORKER_STANDS_STILL_MS,
 	};
-	crew->children = mem_array(resources->workers, sizeof(*crew->children));
+	crew->wanted = resources->workers;
+	rows = segment_worker_slots(resources->segment);
+	crew->children = mem_array(rows, sizeof(*crew->children));
 	if (crew->children == NULL)
 		return -ENOMEM;
-	for (; crew->count < resources->workers; crew->count++) {
+	for (; crew->count < rows; crew->count++) {
 		unsigned i = crew->count;
 
 		if (child_init(&crew->children[i], &crew->context, &crew->worker, i, i) < 0) {
@@ -48,9 +53,12 @@ crew_init(struct crew *crew, struct event_base *base, const struct resources *re
 }
 
 void
-crew_set_listener(struct crew *crew, void (*on_change)(void *arg), void *arg)
+crew_set_listener(struct crew *crew, void (*on_change)(void *arg),
+    void (*on_message)(const struct child *child, const struct control_message *message, void *arg),
+    void *arg)
 {
 	crew->context.on_change = on_change;
+	crew->context.on_message = on_message;
 	crew->context.arg = arg;
 }
 
@@ -67,8 +75,25 @@ crew_fini(struct crew *crew)
 void
 crew_start(struct crew *crew)
 {
-	for (unsigned i = 0; i < crew->count; i++)
-		child_start(&crew->children[i]);
+	for (unsigned i = 0; i < crew->wanted; i++)
+		child_want(&crew->children[i]);
+}
+
+void
+crew_set_conf(struct crew *crew, const struct conf *conf)
+{
+	crew->context.shared.conf = conf;
+}
+
+void
+crew_resize(struct crew *crew, unsigned wanted, uint32_t retire_timeout_ms)
+{
+	crew->wanted = wanted;
+	for (unsigned i = 0; i < wanted; i++)
+		child_want(&crew->children[i]);
+	for (unsigned i = wanted; i < crew->count; i++)
+		if (crew->children[i].is_wanted)
+			child_retire(&crew->children[i], retire_timeout_ms);
 }
 
 void
@@ -130,7 +155,7 @@ count_state(const struct crew *crew, enum child_state state)
 bool
 crew_is_serving(const struct crew *crew)
 {
-	return count_state(crew, CHILD_SERVING) == crew->count;
+	return count_state(crew, CHILD_SERVING) == crew->wanted;
 }
 
 bool
@@ -142,7 +167,7 @@ crew_has_refused(const struct crew *crew)
 bool
 crew_have_all_refused(const struct crew *crew)
 {
-	return count_state(crew, CHILD_REFUSED) == crew->count;
+	return count_state(crew, CHILD_REFUSED) == crew->wanted;
 }
 
 unsigned

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,7 +16,9 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "bus/ring.h"
+#include "bus/roster.h"
 #include "conf/data.h"
+#include "conf/settings.h"
 #include "supervisor/logs.h"
 #include "sys/descriptor.h"
 #include "sys/listener.h"
@@ -74,6 +77,60 @@ explain_segment(const struct resources *res, int error, struct buf *reason)
 	else
 		(void)explain_path("open the shared segment", res->segment_name, error, reason);
 	return error;
+}
+
+/*
+ * --- what a configuration needs ---------------------------------------------------------------
+ */
+
+unsigned
+resources_workers(const struct conf *conf)
+{
+	unsigned count = conf->gateway.workers;
+	cpu_set_t cpus;
+
+	if (count == 0) {
+		count = 1;
+		if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+			count = (unsigned)CPU_COUNT(&cpus);
+	}
+	return (unsigned)min_size(max_size(count, 1), SEGMENT_WORKER_SLOTS_MAX);
+}
+
+bool
+resources_have_room(
+    const struct resources *res, const struct conf *next, const struct setting *setting)
+{
+	const struct segment_layout *layout = segment_layout_of(res->segment);
+
+	if (strcmp(setting->key, "gateway.workers") == 0)
+		return resources_workers(next) <= layout->worker_slots;
+	if (strcmp(setting->key, "gateway.max_connections") == 0)
+		return next->gateway.max_connections + LOCAL_CONNECTIONS <= layout->max_connections;
+	return true;
+}
+
+int
+resources_reserve(const struct resources *res, const struct conf *conf)
+{
+	unsigned workers = resources_workers(conf);
+	int r = 0;
+
+	for (unsigned i = 0; i < workers && r == 0; i++)
+		r = segment_reserve_worker(res->segment, i);
+	return r;
+}
+
+void
+resources_set_conf(struct resources *res, const struct conf *conf)
+{
+	struct roster *roster = segment_roster(res->segment);
+	struct roster_gateway now;
+
+	res->conf = conf;
+	res->workers = resources_workers(conf);
+	roster_get_gateway(roster, &now);
+	roster_set_gateway(roster, now.supervisor_pid, now.started_real_ms, res->workers);
 }
 
 /*
@@ -191,8 +248,8 @@ open_segment(struct resources *res, struct buf *reason)
 		(void)nanosleep(&pause, NULL);
 		r = segment_open(res->segment_name, &layout, &res->segment, &res->origin);
 	}
-	for (unsigned i = 0; i < res->workers && r == 0; i++)
-		r = segment_reserve_worker(res->segment, i);
+	if (r == 0)
+		r = resources_reserve(res, res->conf);
 	return r < 0 ? explain_segment(res, r, reason) : 0;
 }
 
@@ -255,13 +312,12 @@ open_all(struct resources *res, struct buf *reason)
 }
 
 int
-resources_open(const struct conf *conf, bool foreground, unsigned workers, struct resources *ret,
-    struct buf *reason)
+resources_open(const struct conf *conf, bool foreground, struct resources *ret, struct buf *reason)
 {
 	struct resources res = {
 		.conf = conf,
 		.foreground = foreground,
-		.workers = workers,
+		.workers = resources_workers(conf),
 		.lock_fd = -1,
 		.log_fd = -1,
 		.unix_fd = -1,

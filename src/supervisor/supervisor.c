@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -29,6 +28,7 @@
 #include "supervisor/announce.h"
 #include "supervisor/crew.h"
 #include "supervisor/logs.h"
+#include "supervisor/reload.h"
 #include "supervisor/resources.h"
 #include "supervisor/signals.h"
 #include "supervisor/watch.h"
@@ -46,7 +46,6 @@ enum phase { PHASE_STARTING, PHASE_SERVING, PHASE_STOPPING, PHASE_KILLING };
 struct supervisor {
 	const struct supervisor_options *options;
 	const struct supervisor_program *program;
-	const struct conf *conf;
 	enum phase phase;
 	int status;   /* to exit with */
 	int ready_fd; /* -1: told already */
@@ -55,6 +54,7 @@ struct supervisor {
 	struct event_base *base;
 	struct crew crew;
 	struct watch watch;
+	struct reload reload;
 	struct event patience; /* ends in STOPPING: who has not ended by then is killed */
 };
 
@@ -97,6 +97,7 @@ static void
 stop_at_once(struct supervisor *s)
 {
 	s->phase = PHASE_KILLING;
+	reload_close(&s->reload);
 	crew_kill(&s->crew);
 	finish_if_empty(s);
 }
@@ -115,11 +116,13 @@ on_patience_ended(evutil_socket_t fd, short what, void *arg)
 static void
 stop_gracefully(struct supervisor *s)
 {
-	uint32_t drain_ms = s->conf->gateway.drain_timeout_ms, wait_ms = drain_ms + DRAIN_GRACE_MS;
+	uint32_t drain_ms = s->resources.conf->gateway.drain_timeout_ms,
+		 wait_ms = drain_ms + DRAIN_GRACE_MS;
 	const struct timeval wait = { wait_ms / 1000, (suseconds_t)(wait_ms % 1000) * 1000 };
 	int r;
 
 	s->phase = PHASE_STOPPING;
+	reload_close(&s->reload);
 	roster_set_stopping(segment_roster(s->resources.segment));
 	r = announce_shutdown(s->resources.segment, "stopping");
 	if (r < 0)
@@ -137,8 +140,9 @@ begin_serving(struct supervisor *s)
 
 	s->phase = PHASE_SERVING;
 	roster_set_state(roster, segment_supervisor_slot(s->resources.segment), ROSTER_SERVING);
-	log_info("the gateway is ready: %u workers", s->crew.count);
+	log_info("the gateway is ready: %u workers", s->crew.wanted);
 	tell_ready(s, "ready");
+	reload_open(&s->reload);
 }
 
 static void
@@ -169,12 +173,23 @@ on_change(void *arg)
 	case PHASE_SERVING:
 		if (crew_have_all_refused(&s->crew))
 			give_up(s, STATUS_REFUSED, "No worker can work with this configuration");
+		else
+			reload_on_change(&s->reload);
 		break;
 	case PHASE_STOPPING:
 	case PHASE_KILLING:
 		finish_if_empty(s);
 		break;
 	}
+}
+
+static void
+on_message(const struct child *child, const struct control_message *message, void *arg)
+{
+	struct supervisor *s = arg;
+
+	if (!reload_on_message(&s->reload, child, message))
+		log_debug("%s sent control message %u", child->name, message->type);
 }
 
 static void
@@ -207,6 +222,9 @@ on_signal(int number, void *arg)
 	case SIGQUIT:
 		on_stop_signal(s, number);
 		break;
+	case SIGHUP:
+		reload_want(&s->reload);
+		break;
 	default:
 		log_info("signal ignored: %s", strsignal(number));
 		break;
@@ -216,20 +234,6 @@ on_signal(int number, void *arg)
 /*
  * --- life -------------------------------------------------------------------------------------
  */
-
-static unsigned
-worker_count(const struct conf *conf)
-{
-	unsigned count = conf->gateway.workers;
-	cpu_set_t cpus;
-
-	if (count == 0) {
-		count = 1;
-		if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
-			count = (unsigned)CPU_COUNT(&cpus);
-	}
-	return (unsigned)min_size(max_size(count, 1), SEGMENT_WORKER_SLOTS_MAX);
-}
 
 static void
 enter_roster(const struct supervisor *s)
@@ -257,6 +261,8 @@ prepare_loop(struct supervisor *s)
 		    &s->crew, s->base, &s->resources, s->program->worker_main, s->options->title);
 	if (r == 0)
 		r = watch_start(&s->watch, s->base, &s->crew);
+	if (r == 0)
+		r = reload_init(&s->reload, s->base, s->options->reload, &s->resources, &s->crew);
 	return r;
 }
 
@@ -270,7 +276,7 @@ serve(struct supervisor *s)
 		return;
 	}
 	enter_roster(s);
-	crew_set_listener(&s->crew, on_change, s);
+	crew_set_listener(&s->crew, on_change, on_message, s);
 	crew_start(&s->crew);
 	if (event_base_dispatch(s->base) < 0) {
 		fail(s, STATUS_FAILED, "The event loop has failed");
@@ -282,6 +288,7 @@ static void
 tear_down(struct supervisor *s)
 {
 	watch_stop(&s->watch);
+	reload_close(&s->reload);
 	crew_fini(&s->crew);
 	signals_unwatch(&s->signals);
 	if (s->base != NULL) {
@@ -298,8 +305,7 @@ run(struct supervisor *s)
 	char *text;
 	int r;
 
-	r = resources_open(
-	    s->conf, s->options->foreground, worker_count(s->conf), &s->resources, &reason);
+	r = resources_open(s->options->conf, s->options->foreground, &s->resources, &reason);
 	if (r < 0) {
 		text = buf_steal(&reason, NULL);
 		fail(s, STATUS_FAILED, text != NULL ? text : "Out of memory");
@@ -312,6 +318,7 @@ run(struct supervisor *s)
 	if (s->status == 0)
 		log_info("the gateway has stopped");
 	resources_close(&s->resources, s->status == 0 ? RESOURCES_REMOVE : RESOURCES_LEAVE);
+	reload_fini(&s->reload);
 }
 
 int
@@ -320,7 +327,6 @@ supervisor_run(const struct supervisor_options *options, const struct supervisor
 	struct supervisor s = {
 		.options = options,
 		.program = program,
-		.conf = options->conf,
 		.ready_fd = options->ready_fd,
 	};
 	int r;
