@@ -12,3 +12,6 @@ enum cli_status ask_call(const struct invocation *);
 
 /* gateway publish: publishes an event. */
 enum cli_status ask_publish(const struct invocation *);
+
+/* gateway reload: has the configuration read again, and prints what came of it. */
+enum cli_status ask_reload(const struct invocation *);

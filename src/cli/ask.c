@@ -18,7 +18,10 @@
 #include "proto/json.h"
 #include "proto/utf8.h"
 
-enum { READ_BYTES = 65536 };
+enum {
+	READ_BYTES = 65536,
+	RELOAD_MS = 120000, /* longer than a worker that stands still is borne with */
+};
 
 /* Reads standard input to its end. 0 or -errno. */
 static int
@@ -190,5 +193,59 @@ ask_publish(const struct invocation *invocation)
 	if (status == CLI_OK)
 		status = publish(invocation, buf_span(&payload));
 	buf_fini(&payload);
+	return status;
+}
+
+/* "WHAT: a, b", or nothing where the list is empty. */
+static void
+print_keys(struct buf *out, const char *what, struct span list)
+{
+	bool is_first = true;
+
+	for (const char *p = list.p, *end = list.p + list.n; p < end; p++) {
+		const char *close = *p == '"' ? memchr(p + 1, '"', (size_t)(end - p - 1)) : NULL;
+
+		if (close == NULL)
+			continue;
+		buf_append_cstr(out, is_first ? what : ", ");
+		jsonprint_plain(out, span_make(p + 1, (size_t)(close - p - 1)));
+		is_first = false;
+		p = close;
+	}
+	if (!is_first)
+		buf_append_byte(out, '\n');
+}
+
+static enum cli_status
+print_reload(struct span result)
+{
+	static const struct json_field fields[] = { { "changed", NULL }, { "waiting", NULL } };
+	struct json_value v[ARRAY_LEN(fields)];
+	struct json_fault fault;
+	struct buf text = { 0 };
+
+	buf_append_cstr(&text, "Configuration reloaded\n");
+	if (json_object_scan(result, fields, ARRAY_LEN(fields), v, JSON_KEYS_MAX, &fault) == 0) {
+		if (v[0].kind == JSON_ARRAY)
+			print_keys(&text, "Changed: ", v[0].text);
+		if (v[1].kind == JSON_ARRAY)
+			print_keys(&text, "A restart is needed for: ", v[1].text);
+	}
+	return output_take(&text);
+}
+
+enum cli_status
+ask_reload(const struct invocation *invocation)
+{
+	const struct request request = { .method = "config.reload", .timeout_ms = RELOAD_MS };
+	struct session session;
+	struct reply reply;
+	enum cli_status status = dial_and_ask(invocation, &request, &session, &reply);
+
+	if (status == CLI_OK && arguments_has(invocation->arguments, OPTION_JSON))
+		status = output_json(reply.result, true);
+	else if (status == CLI_OK)
+		status = print_reload(reply.result);
+	session_close(&session);
 	return status;
 }

@@ -27,11 +27,28 @@ enum { READY_MS = 60000 };
 
 enum { STOP_GRACE_MS = 10000 };
 
+/*
+ * The same request for each reload, by absolute paths, since a daemon has left the folder in which it was
+ * made. The flags of the start count for as long as the gateway runs.
+ */
+static struct conf_request
+request_again(const struct invocation *invocation, const struct conf *conf)
+{
+	struct conf_request request = setup_request(invocation);
+
+	request.home = conf->home;
+	if (request.config_file != NULL)
+		request.config_file = conf->config_path;
+	return request;
+}
+
 static enum cli_status
 run_gateway(const struct invocation *invocation, const struct conf *conf, int ready_fd)
 {
+	const struct conf_request reload = request_again(invocation, conf);
 	const struct supervisor_options options = {
 		.conf = conf,
+		.reload = &reload,
 		.ready_fd = ready_fd,
 		.foreground = ready_fd < 0,
 		.title = invocation->title,

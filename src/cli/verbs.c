@@ -51,6 +51,14 @@ const struct verb verbs[] = {
 	    .run = start_again,
 	},
 	{
+	    .path = "gateway reload",
+	    .help = "Have the configuration read again, and tell what changed",
+	    .about =
+		"A configuration with errors changes nothing; status 1, and the first error.\n",
+	    .syntax = { .options = DIAL_OPTIONS | OPTION_BIT(OPTION_JSON) },
+	    .run = ask_reload,
+	},
+	{
 	    .path = "gateway status",
 	    .help = "Tell whether the gateway runs, where, and since when",
 	    .about = address_help,
