@@ -234,7 +234,7 @@ log_end(const struct child *child, pid_t pid, int status, const char *what_now)
 	enum log_level level = LOG_LEVEL_WARNING;
 	char text[96];
 
-	if (child->context->stopping && status == 0)
+	if (status == 0 && (child->context->stopping || child->state == CHILD_RETIRING))
 		level = LOG_LEVEL_INFO;
 	describe_end(status, text, sizeof(text));
 	log_at(level, 0, "%s (pid %d) %s%s", child->name, pid, text, what_now);
