@@ -1,6 +1,6 @@
 /*
  * The control socket when the other end runs wild: messages of ours and any datagrams at all, with
- * any number of descriptors. What must hold: a message is what was sent or is refused, and no
+ * any number of descriptors; and configurations that no supervisor packed. What must hold: a message is what was sent or is refused, and no
  * descriptor stays open that was not handed out.
  */
 #include <errno.h>
@@ -9,8 +9,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "conf/conf.h"
+#include "conf/pack.h"
 #include "fuzz.h"
 #include "sys/control.h"
+#include "sys/sealed.h"
 
 enum {
 	MESSAGES_MAX = 16,
@@ -68,18 +71,64 @@ send_raw(const struct stage *stage, struct span bytes, unsigned nfds)
 	must(sendmsg(stage->fds[0], &msg, MSG_NOSIGNAL) == (ssize_t)bytes.n);
 }
 
+/* Nothing that these datagrams carry is sealed. */
+static int
+read_sealed(int fd)
+{
+	struct buf bytes = { 0 };
+	int r = sealed_read(fd, CONF_PACK_MAX, &bytes);
+
+	buf_fini(&bytes);
+	return r;
+}
+
+/* As how many kinds of message it can be read. */
+static unsigned
+read_body(const struct control_message *message)
+{
+	struct control_drain drain;
+	struct control_config config;
+	struct control_taken taken;
+	struct control_reload reload;
+	struct control_outcome outcome;
+	struct span text;
+	unsigned kinds = 0;
+
+	if (control_read_drain(message, &drain) == 0) {
+		kinds++;
+		must(drain.reason == CONTROL_REASON_STOPPING ||
+		     drain.reason == CONTROL_REASON_RETIRING);
+	}
+	if (control_read_config(message, &config) == 0) {
+		kinds++;
+		must(message->fd_count == 1 && read_sealed(message->fds[0]) < 0);
+	}
+	if (control_read_taken(message, &taken) == 0) {
+		kinds++;
+		must(taken.status <= 0);
+	}
+	if (control_read_reload(message, &reload) == 0) {
+		kinds++;
+		must(reload.ticket != 0);
+	}
+	if (control_read_outcome(message, &outcome, &text) == 0) {
+		kinds++;
+		must(text.n == message->length - sizeof(outcome));
+		must(outcome.verdict >= CONTROL_VERDICT_GOOD &&
+		     outcome.verdict <= CONTROL_VERDICT_STOPPING);
+	}
+	return kinds;
+}
+
 /* What a good receiver does with a message. */
 static void
 consume(struct control_message *message, struct feed *feed)
 {
-	struct control_drain drain;
-
 	must(message->version == CONTROL_VERSION && message->length <= CONTROL_BODY_MAX);
 	must(message->fd_count <= CONTROL_FDS_MAX);
 	for (unsigned i = 0; i < message->fd_count; i++)
 		must((fcntl(message->fds[i], F_GETFD) & FD_CLOEXEC) != 0);
-	if (control_read_drain(message, &drain) == 0)
-		must(message->type == CONTROL_DRAIN && drain.reason == CONTROL_REASON_STOPPING);
+	must(read_body(message) <= 1);
 	/* One is taken out. */
 	if (message->fd_count > 0 && feed_byte(feed) % 2 == 0) {
 		close(message->fds[message->fd_count - 1]);
@@ -134,6 +183,34 @@ talk_properly(const struct stage *stage, struct feed *feed)
 	consume(&message, feed);
 }
 
+/* Any bytes for a configuration: sealed, handed over, read and unpacked as a worker does it. */
+static void
+hand_over(const struct stage *stage, struct feed *feed)
+{
+	struct span bytes = feed_span(feed, feed_bytes(feed, 2));
+	struct control_message message;
+	struct control_config config;
+	struct buf out = { 0 }, again = { 0 };
+	struct conf *conf = NULL;
+	int fd = -1;
+
+	must(sealed_new("fuzz", bytes, &fd) == 0);
+	must(control_send_config(stage->fds[0], 1, fd) == 0);
+	close(fd);
+	must(control_receive(stage->fds[1], &message) == 1);
+	must(control_read_config(&message, &config) == 0);
+	must(sealed_read(message.fds[0], CONF_PACK_MAX, &out) == 0);
+	control_message_close(&message);
+	must(span_is_equal(buf_span(&out), bytes));
+	if (conf_unpack(buf_span(&out), &conf) == 0) {
+		conf_pack(conf, &again);
+		must(span_is_equal(buf_span(&again), bytes));
+		conf_free(conf);
+	}
+	buf_fini(&out);
+	buf_fini(&again);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
@@ -146,10 +223,18 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		stage_open(&stage);
 	lowest = lowest_free(&stage);
 	for (unsigned i = 0; i < MESSAGES_MAX && feed.n > 0; i++) {
-		if (feed_byte(&feed) % 4 == 0)
+		switch (feed_byte(&feed) % 8) {
+		case 0:
+		case 4:
 			talk_properly(&stage, &feed);
-		else
+			break;
+		case 7:
+			hand_over(&stage, &feed);
+			break;
+		default:
 			talk_wildly(&stage, &feed);
+			break;
+		}
 		must(lowest_free(&stage) == lowest);
 	}
 	must(control_receive(stage.fds[1], &message) == -EAGAIN);

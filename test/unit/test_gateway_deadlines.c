@@ -104,6 +104,26 @@ test_kinds_have_lengths_of_their_own(void **state)
 }
 
 static void
+test_other_lengths_move_what_runs(void **state)
+{
+	uint32_t length_ms[DEADLINE_KINDS] = { 100, 600, 400, 50, 20 };
+
+	(void)state;
+	deadline_set(deadlines, &owners[0], DEADLINE_PING, 1000);
+	deadline_set(deadlines, &owners[1], DEADLINE_PING, 1010);
+	deadline_set(deadlines, &owners[2], DEADLINE_IDLE, 1000);
+	deadlines_change(deadlines, length_ms);
+	assert_passed(1399, "");
+	assert_passed(1400, "a");
+	length_ms[DEADLINE_PING] = 1;
+	deadlines_change(deadlines, length_ms);
+	deadline_set(deadlines, &owners[0], DEADLINE_PING, 1402);
+	assert_passed(1402, "b");
+	assert_passed(1403, "a");
+	assert_passed(1600, "c");
+}
+
+static void
 test_setting_again_starts_anew(void **state)
 {
 	(void)state;
@@ -199,6 +219,7 @@ main(void)
 		deadlines_test(test_passes_at_its_time_and_once),
 		deadlines_test(test_the_order_within_a_kind_is_that_of_setting),
 		deadlines_test(test_kinds_have_lengths_of_their_own),
+		deadlines_test(test_other_lengths_move_what_runs),
 		deadlines_test(test_setting_again_starts_anew),
 		deadlines_test(test_another_kind_takes_the_place_of_the_first),
 		deadlines_test(test_what_was_cleared_does_not_pass),

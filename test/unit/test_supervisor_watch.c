@@ -164,9 +164,9 @@ test_children_ignore_signals(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
 		stage_kill(0, numbers[i]);
 	/* The supervisor takes note of those that are not for it. */
-	stage_signal(SIGHUP);
+	stage_signal(SIGUSR2);
 	stage_signal(SIGUSR1);
-	stage_await(stage_log_has("signal ignored: Hangup"));
+	stage_await(stage_log_has("signal ignored: User defined signal 2"));
 	stage_await(stage_log_has("signal ignored: User defined signal 1"));
 	assert_int_equal(stage_stop(), 0);
 	assert_int_equal(stage->slots[0].starts, 1);

@@ -215,12 +215,76 @@ test_peer_that_does_not_read(void **state)
 	assert_int_equal(r, -EAGAIN);
 }
 
+static void
+receive(const int *fds, struct control_message *ret)
+{
+	assert_int_equal(control_receive(fds[1], ret), 1);
+}
+
+static void
+test_reload_and_its_answers(void **state)
+{
+	const int *fds = *state;
+	struct control_message message;
+	struct control_config config;
+	struct control_taken taken;
+	struct control_reload reload;
+	struct control_outcome outcome;
+	static char long_text[CONTROL_TEXT_MAX + 1];
+	struct span text;
+
+	assert_int_equal(control_send_config(fds[0], 7, STDIN_FILENO), 0);
+	receive(fds, &message);
+	assert_int_equal(control_read_config(&message, &config), 0);
+	assert_int_equal(config.number, 7);
+	assert_int_equal(control_read_taken(&message, &taken), -EBADMSG);
+	control_message_close(&message);
+	assert_int_equal(control_read_config(&message, &config), -EBADMSG);
+
+	assert_int_equal(control_send_taken(fds[0], 8, -ENOMEM), 0);
+	receive(fds, &message);
+	assert_int_equal(control_read_taken(&message, &taken), 0);
+	assert_int_equal(taken.number, 8);
+	assert_int_equal(taken.status, -ENOMEM);
+	assert_int_equal(control_send_taken(fds[0], 8, 1), 0);
+	receive(fds, &message);
+	assert_int_equal(control_read_taken(&message, &taken), -EBADMSG);
+
+	assert_int_equal(control_send_reload(fds[0], 9), 0);
+	receive(fds, &message);
+	assert_int_equal(control_read_reload(&message, &reload), 0);
+	assert_int_equal(reload.ticket, 9);
+	assert_int_equal(control_send_reload(fds[0], 0), 0);
+	receive(fds, &message);
+	assert_int_equal(control_read_reload(&message, &reload), -EBADMSG);
+
+	assert_int_equal(control_send_outcome(fds[0], 10, CONTROL_VERDICT_BAD, SPAN("no good")), 0);
+	receive(fds, &message);
+	assert_int_equal(control_read_outcome(&message, &outcome, &text), 0);
+	assert_int_equal(outcome.ticket, 10);
+	assert_int_equal(outcome.verdict, CONTROL_VERDICT_BAD);
+	assert_true(span_is(text, "no good"));
+	assert_int_equal(control_send_outcome(fds[0], 10, CONTROL_VERDICT_GOOD,
+			     span_make(long_text, CONTROL_TEXT_MAX)),
+	    0);
+	receive(fds, &message);
+	assert_int_equal(control_read_outcome(&message, &outcome, &text), 0);
+	assert_int_equal(text.n, CONTROL_TEXT_MAX);
+	assert_int_equal(control_send_outcome(fds[0], 10, CONTROL_VERDICT_GOOD,
+			     span_make(long_text, sizeof(long_text))),
+	    -EMSGSIZE);
+	assert_int_equal(control_send_outcome(fds[0], 10, (enum control_verdict)4, SPAN("")), 0);
+	receive(fds, &message);
+	assert_int_equal(control_read_outcome(&message, &outcome, &text), -EBADMSG);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_messages_arrive_whole, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_drain, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_reload_and_its_answers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_descriptors_arrive, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_broken_messages, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unknown_type_is_handed_on, set_up, tear_down),
