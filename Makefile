@@ -226,6 +226,10 @@ check-torture: $(BUILD)/torture ## kill and stop 200 users of the bus
 chaos: $(BUILD)/lurkbot ## kill and stop workers for CHAOS_S seconds (600) under clients
 	LURKBOT=$(CURDIR)/$(BUILD)/lurkbot /usr/bin/python3 test/e2e/chaos.py
 
+.PHONY: reload-storm
+reload-storm: $(BUILD)/lurkbot ## reload RELOADS times (1000), 20 a second, under load
+	LURKBOT=$(CURDIR)/$(BUILD)/lurkbot /usr/bin/python3 test/e2e/reload.py
+
 .PHONY: torture
 torture: $(BUILD)/torture ## kill KILLS of them, and count the time that others stood still
 	TORTURE_TIMES=1 $(BUILD)/torture $(KILLS)
