@@ -28,7 +28,7 @@ import time
 import websockets
 
 from chaos import LOST, Chaos
-from gateway import HELLO, LURKBOT, Gateway, connect, wait_for
+from gateway import HELLO, LURKBOT, SLOW, Gateway, connect, wait_for
 
 PATIENCE = 60.0
 SEQ = re.compile(rb'\{"id":"evt_[0-9a-f]+","type":"event","seq":(\d+),"at":\d+,"event":"([^"]+)"')
@@ -358,10 +358,12 @@ class Storm:
         return self.report(followers, *figures)
 
     def compare(self, before):
-        try:
-            wait_for(lambda: not self.grown(before), "all to be as before", 20)
-        except AssertionError:
-            self.faults += self.grown(before)
+        """Sanitizers keep what was freed, so there memory grows by what is loaded."""
+        before = {what: value for what, value in before.items()
+                  if what[1] != "own kB" or SLOW == 1}
+        with contextlib.suppress(AssertionError):
+            wait_for(lambda: not self.grown(before), "all to be as before")
+        self.faults += self.grown(before)
 
     def check_log(self):
         for line in self.gateway.log().splitlines():

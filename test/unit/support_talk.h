@@ -18,6 +18,7 @@ enum {
 	EVE,
 	PATIENCE_S = 120, /* a conversation that never ends is ended by SIGALRM */
 	LINGER_MS = 3000,
+	TALK_SETTINGS_MAX = 128,
 };
 
 /* A filter that takes all events. */
@@ -232,6 +233,21 @@ workers_start(void)
 	return stage_gateway_init(&stage.gateways[1], 1) && first;
 }
 
+/* What config.get tells of, beside numbers. */
+static inline void
+talk_set_texts(void)
+{
+	static char text[] = "stage", *sources[TALK_SETTINGS_MAX];
+
+	assert_true(settings_count() <= TALK_SETTINGS_MAX);
+	for (unsigned i = 0; i < TALK_SETTINGS_MAX; i++)
+		sources[i] = text;
+	stage.conf.sources = sources;
+	stage.conf.home = text;
+	stage.conf.gateway.host = text;
+	stage.conf.gateway.log_file = text;
+}
+
 static inline int
 talk_set_up(void **state)
 {
@@ -251,6 +267,7 @@ talk_set_up(void **state)
 		.stuck_bytes = 1 << 20,
 		.position_interval_ms = 600000,
 	};
+	talk_set_texts();
 	for (unsigned i = 0; i < STAGE_CLIENTS; i++)
 		stage.clients[i].fd = -1;
 	roster_set_gateway(segment_roster(stage.bus->segment), getpid(), clock_real_ms(), 2);

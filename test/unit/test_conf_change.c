@@ -123,8 +123,8 @@ assert_settled(struct house *h, const char *text, const char *changed, const cha
 	for (size_t i = 0; i < settings_count(); i++) {
 		const char *key = settings[i].key;
 
-		assert_int_equal(strstr(changed, key) == NULL,
-		    value_is_equal(next, in_force, &settings[i]));
+		assert_int_equal(
+		    strstr(changed, key) == NULL, value_is_equal(next, in_force, &settings[i]));
 		if (strstr(waiting, key) != NULL)
 			assert_string_equal(conf_source(next, &settings[i]), "built-in");
 	}
@@ -137,8 +137,9 @@ static void
 what_can_change_changes(void **state)
 {
 	assert_settled(*state, "{}", "", "");
-	assert_settled(*state, "{\"gateway\":{\"workers\":64,\"echo\":true,\"allowed_origins\":"
-			       "[\"http://a.example\"]}}",
+	assert_settled(*state,
+	    "{\"gateway\":{\"workers\":64,\"echo\":true,\"allowed_origins\":"
+	    "[\"http://a.example\"]}}",
 	    "gateway.workers gateway.allowed_origins gateway.echo", "");
 }
 
