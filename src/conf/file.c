@@ -276,6 +276,15 @@ is_out_of_memory(const json_error_t *error)
 	return json_error_code(error) == json_error_out_of_memory || error->text[0] == '\0';
 }
 
+/* Without the text that Jansson quotes: a secret may stand there, and who hears of it may be anyone. */
+static int
+length_without_quote(const char *text)
+{
+	const char *quote = strstr(text, " near '");
+
+	return quote != NULL ? (int)(quote - text) : (int)strlen(text);
+}
+
 static void
 apply_text(struct file *f, struct buf *text)
 {
@@ -288,7 +297,7 @@ apply_text(struct file *f, struct buf *text)
 		f->draft->status = -ENOMEM;
 	else if (root == NULL)
 		conf_report_add(f->draft->report, place_of(f, (unsigned)error.line), NULL,
-		    "no valid JSON: %s", error.text);
+		    "no valid JSON: %.*s", length_without_quote(error.text), error.text);
 	else if (!json_is_object(root))
 		conf_report_add(f->draft->report, place_of(f, 1), NULL,
 		    "must be one JSON object, such as {\"gateway\": {\"port\": 18789}}");
