@@ -231,6 +231,7 @@ on_head(struct connection *c, const struct http_head *head)
 	}
 	switch (handshake_check(head, &handshake, &fault)) {
 	case HANDSHAKE_UPGRADE:
+		handshake.deflate = EXTENSIONS_NONE;
 		upgrade(c, head, &handshake);
 		break;
 	case HANDSHAKE_PLAIN:
