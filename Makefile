@@ -278,7 +278,7 @@ BARELOOP_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard test/bench/barelo
 
 $(BUILD)/lurkbot-bench: $(BENCH_OBJECTS) $(call archives,proto base)
 	$(call say,LINK,$@)
-	$(Q)$(LINK) -o $@ $^ $(BENCH_LIBS)
+	$(Q)$(LINK) -o $@ $^ $(LIB_LIBS)
 
 $(BUILD)/bareloop: $(BARELOOP_OBJECTS) $(call archives,proto base)
 	$(call say,LINK,$@)

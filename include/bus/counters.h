@@ -56,8 +56,11 @@ struct counters {
 	_Atomic uint64_t deliveries;	/* events handed to a connection */
 	_Atomic uint64_t bytes_in;
 	_Atomic uint64_t bytes_out;
-	_Atomic uint64_t slow_closed; /* closed: took too little */
-	_Atomic uint64_t gaps;	      /* gateway.gap: told that the ring had overtaken it */
+	_Atomic uint64_t slow_closed;	    /* closed: took too little */
+	_Atomic uint64_t gaps;		    /* gateway.gap: told that the ring had overtaken it */
+	_Atomic uint64_t events_compressed; /* each once in each worker */
+	_Atomic uint64_t compression_saved_bytes; /* that clients were not sent */
+	_Atomic uint64_t messages_inflated;	  /* of clients */
 	_Atomic uint64_t handshakes[COUNTERS_HANDSHAKES];
 	_Atomic uint64_t closes[COUNTERS_CLOSES];
 	_Atomic uint64_t http_requests[COUNTERS_HTTP];

@@ -37,7 +37,7 @@
 #include "bus/shlock.h"
 
 enum {
-	LAYOUT_VERSION = 1,
+	LAYOUT_VERSION = 2,
 	LAYOUT_LINE = 64, /* no two writers share one */
 };
 

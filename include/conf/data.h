@@ -32,6 +32,8 @@ struct conf_gateway {
 	uint64_t stuck_bytes;		   /* of each worker, for frames sent in part */
 	uint32_t position_interval_ms;	   /* without an event, before gateway.position */
 	enum conf_sender sender;	   /* the way out to clients */
+	bool compression;		   /* whether permessage-deflate is granted */
+	uint64_t compression_min_bytes;	   /* of a message, to be compressed */
 	int listen_backlog;		   /* as listen(2) takes it */
 	uint64_t ring_bytes;		   /* of the event ring */
 	uint64_t mailbox_bytes;		   /* of one process's mailbox */

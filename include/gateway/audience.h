@@ -1,6 +1,6 @@
 /*
- * Audiences: connections whose filters are equal share one audience, so a batch of events is matched
- * once for all of them and not once for each.
+ * Audiences: connections whose filters are equal, and the form in which they are sent events, share one
+ * audience, so a batch of events is matched once for all of them and not once for each.
  */
 #pragma once
 
@@ -21,6 +21,7 @@ struct audience {
 	unsigned level_count;
 	unsigned member_count; /* of these and of those that are catching up */
 	struct filter *filter; /* owned */
+	bool is_deflated;      /* the form: its members are sent events compressed */
 	uint64_t sent_ms;      /* CLOCK_MONOTONIC when the level ones were last told a seq */
 	bool is_told;	       /* nothing was passed over since */
 };
@@ -33,7 +34,7 @@ void audiences_free(struct audiences *audiences);
 struct list *audiences_list(struct audiences *audiences);
 
 /*
- * Moves the connection into the audience of this filter, which is taken over, also on failure.
+ * Moves the connection into the audience of this filter and of its form; the filter is taken over, also on failure.
  * Returns 0, or -ENOMEM and leaves the connection where it was.
  */
 int audience_join_take(struct connection *connection, struct filter *filter) must_check;

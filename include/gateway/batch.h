@@ -1,9 +1,11 @@
 /*
- * A batch of events, copied out of the ring once, and the run of bytes that one filter takes of it.
+ * A batch of events, copied out of the ring once, and the run of bytes that one filter takes of it, plain or
+ * compressed.
  *
  * `frames` holds the finished WebSocket frames back to back, so a filter that takes all of them is
  * served from there without a copy; one that takes some gets them copied together once, whatever
- * the number of connections that are sent the run.
+ * the number of connections that are sent the run. `deflated` holds compressed frames, each made when
+ * a compressed run first takes its event.
  */
 #pragma once
 
@@ -15,7 +17,16 @@
 #include "bus/ring.h"
 #include "proto/filter.h"
 
+struct deflate;
+
 enum { BATCH_EVENTS = 256 };
+
+/* An event's compressed frame, in `deflated`. */
+struct batch_deflated {
+	size_t offset;
+	size_t len; /* 0: the event stays plain */
+	bool is_tried;
+};
 
 /* Zero-initialised is valid and empty. */
 struct batch {
@@ -24,13 +35,20 @@ struct batch {
 	struct buf run; /* of a filter that takes some, not all */
 	unsigned count;
 	struct ring_record records[BATCH_EVENTS];
-	bool taken[BATCH_EVENTS]; /* by the filter of the last batch_match */
+	bool taken[BATCH_EVENTS]; /* by the filter of the last match */
+	struct buf deflated;
+	struct batch_deflated deflated_at[BATCH_EVENTS];
+	unsigned deflated_count; /* events compressed so far */
+	bool is_deflated;	 /* the last run has compressed frames */
+	size_t saved;		 /* bytes by which it is shorter than the plain one */
 };
 
-/* A place in a run: which event of the batch, and how many bytes of its frame lie before it. */
+/* A place in a run: which event of the batch, its frame in that run, and how many bytes of it lie before. */
 struct batch_place {
 	unsigned index;
 	size_t offset;
+	bool is_deflated;
+	struct span frame;
 };
 
 /*
@@ -48,11 +66,18 @@ enum ring_verdict batch_read(struct batch *batch, struct ring *ring, uint64_t af
 bool batch_match(struct batch *batch, const struct filter *filter, struct span *ret_run) must_check;
 
 /*
+ * The same with frames that are compressed, as far as their message has at least min_bytes and they become
+ * shorter by it. For want of memory a frame may stay plain.
+ */
+bool batch_match_deflated(struct batch *batch, const struct filter *filter, struct deflate *codec,
+    size_t min_bytes, struct span *ret_run) must_check;
+
+/*
  * Where byte `at` of the last matched run lies. `at` must be less than the run's length.
  */
 struct batch_place batch_locate(const struct batch *batch, size_t at);
 
-/* Name, session key (empty: none) and frame of event number i; they belong to the batch. */
+/* Name, session key (empty: none) and plain frame of event number i; they belong to the batch. */
 struct span batch_name(const struct batch *batch, unsigned i);
 struct span batch_key(const struct batch *batch, unsigned i);
 struct span batch_frame(const struct batch *batch, unsigned i);

@@ -69,6 +69,7 @@ struct connection {
 	uint32_t events; /* what the poller watches for now */
 	enum connection_state state;
 	bool framed;	  /* output is WebSocket frames, so a Close frame ends it */
+	bool deflate;	  /* permessage-deflate was negotiated */
 	bool local;	  /* came over run/gateway.sock */
 	bool paused;	  /* the handler wants no input for now */
 	bool known;	  /* to the sender's ring */

@@ -20,6 +20,7 @@ struct catchup;
 struct conf;
 struct counters;
 struct deadlines;
+struct deflate;
 struct directory;
 struct event_base;
 struct fanout;
@@ -68,6 +69,7 @@ struct gateway {
 	struct reloads *reloads;
 	struct catchup *catchup;
 	struct stuck_frames *stuck;
+	struct deflate *deflate; /* the codec of all connections */
 
 	/* the position of all connections that are not catching up: the last event, and its `at` */
 	uint64_t level_seq;
@@ -89,6 +91,8 @@ struct gateway {
 	char *read_buffer; /* GATEWAY_READ_BYTES, shared by all connections */
 	struct buf text;  /* a result under construction; valid until the next message is handled */
 	struct buf reply; /* a frame under construction; valid until it is queued */
+	struct buf inflated;	  /* the message that is being handled, where it came compressed */
+	struct buf deflated;	  /* a compressed frame; valid until it is queued */
 	uint64_t close_seen;	  /* directory_close_requests as last acted on */
 	struct log_limit hostile; /* bounds what is logged about hostile clients */
 	unsigned refused;	  /* connections alive that are only told that there are too many */

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,7 +17,7 @@
 struct stuck_frames;
 
 struct stuck_frame {
-	uint64_t seq;
+	uint64_t key; /* of seq and form */
 	size_t references;
 	size_t len;
 	char bytes[];
@@ -27,11 +28,11 @@ struct stuck_frames *stuck_frames_new(void) must_check;
 void stuck_frames_free(struct stuck_frames *frames);
 
 /*
- * A reference to the copy of event `seq`, made from `frame` when there is none yet. Given back by
- * stuck_frame_unref. NULL without memory.
+ * A reference to the copy of event `seq` in one of its forms, plain or compressed, made from `frame` when
+ * there is none yet. Given back by stuck_frame_unref. NULL without memory.
  */
 struct stuck_frame *stuck_frame_ref(
-    struct stuck_frames *frames, uint64_t seq, struct span frame) must_check;
+    struct stuck_frames *frames, uint64_t seq, bool is_deflated, struct span frame) must_check;
 void stuck_frame_unref(struct stuck_frames *frames, struct stuck_frame *frame);
 
 /* The bytes of all copies together. */

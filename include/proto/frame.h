@@ -48,6 +48,7 @@ enum {
 	FRAME_HEADER_MAX = 14,
 	FRAME_CONTROL_MAX = 125, /* bytes of payload in a control frame (RFC 6455 section 5.5) */
 	FRAME_REASON_MAX = 123,	 /* of which a close frame uses two for the code */
+	FRAME_RSV1 = 0x40, /* of the first byte: the message is compressed (RFC 7692 section 6) */
 };
 
 /* Bytes of an unmasked header for len bytes of payload: 2, 4 or 10; a masked one has 4 more. */

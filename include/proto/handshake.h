@@ -11,15 +11,16 @@
 
 #include "base/buf.h"
 #include "base/span.h"
+#include "proto/extensions.h"
 #include "proto/http.h"
 
 enum { HANDSHAKE_ACCEPT_LEN = 28 };
 
 /* A handshake that was accepted. The spans point into the request's bytes. */
 struct handshake {
-	struct span key;	      /* Sec-WebSocket-Key: 24 characters of base64 */
-	bool wants_lurkbot_v1;	      /* Sec-WebSocket-Protocol offers "lurkbot.v1" */
-	struct span extensions_offer; /* first Sec-WebSocket-Extensions, well-formed, or empty */
+	struct span key;		 /* Sec-WebSocket-Key: 24 characters of base64 */
+	bool wants_lurkbot_v1;		 /* Sec-WebSocket-Protocol offers "lurkbot.v1" */
+	enum extensions_deflate deflate; /* what Sec-WebSocket-Extensions offers of it */
 };
 
 enum handshake_verdict {
@@ -39,7 +40,8 @@ enum handshake_verdict handshake_check(
 
 /*
  * Appends the 101 response of RFC 6455 section 4.2.2. subprotocol is the one selected, or NULL;
- * it must be one that the client offered. Failure, of memory or of the digest, shows in
+ * it must be one that the client offered. handshake->deflate is confirmed; a server that wants none sets it
+ * to EXTENSIONS_NONE. Failure, of memory or of the digest, shows in
  * buf_status(out).
  */
 void handshake_accept_write(

@@ -23,9 +23,10 @@
 
 /* Bounds; they may differ from call to call, and hold for frames that begin afterwards. */
 struct wsrecv_limits {
-	uint64_t max_message;	/* bytes of a message's payload, all fragments together */
+	uint64_t max_message; /* bytes of a message's payload as it comes, all fragments together */
 	uint32_t max_fragments; /* frames of a message; one frame is always allowed */
 	bool allow_binary;	/* else a binary message fails with 1003 at its first byte */
+	bool allow_compressed;	/* permessage-deflate was negotiated: RSV1 may be set */
 	bool expect_masked;	/* true: the peer is a client */
 };
 
@@ -44,6 +45,7 @@ struct wsrecv {
 	uint8_t control_len;	/* bytes at the end of message that belong to a control frame */
 	uint8_t phase;		/* enum phase in wsrecv.c */
 	bool is_closed;		/* CLOSE or FAIL was told: what comes is discarded */
+	bool is_compressed;	/* the message is, while fragments > 0 */
 	uint8_t header_len;	/* bytes of the current frame's header so far */
 	uint8_t header[FRAME_HEADER_MAX]; /* once whole, its last 4 are the key, rotated */
 };
@@ -52,7 +54,7 @@ _Static_assert(sizeof(struct wsrecv) <= 96, "an idle connection must stay small"
 
 enum wsrecv_verdict {
 	WSRECV_MORE,   /* all is consumed; come back with more bytes */
-	WSRECV_TEXT,   /* a text message; payload is valid UTF-8 */
+	WSRECV_TEXT,   /* a text message; payload is valid UTF-8, unless compressed */
 	WSRECV_BINARY, /* a binary message */
 	WSRECV_PING,   /* answer with a pong of the same payload */
 	WSRECV_PONG,
@@ -69,6 +71,7 @@ struct wsrecv_item {
 	struct span payload;
 	uint16_t code;
 	const char *reason;
+	bool is_compressed; /* of a message: payload is to be inflated, and then judged as text */
 };
 
 /* Begins a connection. Allocates nothing; an all-zero struct is begun already. */

@@ -11,6 +11,7 @@
 #include "bus/counters.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
+#include "gateway/message.h"
 #include "proto/envelope.h"
 #include "proto/reply.h"
 
@@ -32,7 +33,7 @@ send_reply(const struct answer *to)
 	if (buf_status(reply) != 0)
 		connection_fail(to->connection);
 	else
-		connection_queue_frame(to->connection, WS_TEXT, buf_span(reply));
+		message_queue(to->connection, WS_TEXT, buf_span(reply));
 }
 
 void

@@ -1,6 +1,6 @@
 /*
- * One map from the canonical bytes of a filter to its audience.  An audience without members is freed
- * at once, so the map is as large as the variety of filters in use.
+ * For each form one map from the canonical bytes of a filter to its audience.  An audience without members is freed
+ * at once, so the maps are as large as the variety of filters in use.
  */
 #include "gateway/audience.h"
 
@@ -13,8 +13,10 @@
 #include "gateway/connection.h"
 #include "gateway/context.h"
 
+enum { FORMS = 2 }; /* plain, compressed */
+
 struct audiences {
-	struct map *by_filter;
+	struct map *by_filter[FORMS];
 	struct list all;
 };
 
@@ -26,10 +28,12 @@ audiences_new(void)
 	if (audiences == NULL)
 		return NULL;
 	list_init(&audiences->all);
-	audiences->by_filter = map_new();
-	if (audiences->by_filter == NULL) {
-		mem_free(audiences);
-		return NULL;
+	for (unsigned form = 0; form < FORMS; form++) {
+		audiences->by_filter[form] = map_new();
+		if (audiences->by_filter[form] == NULL) {
+			audiences_free(audiences);
+			return NULL;
+		}
 	}
 	return audiences;
 }
@@ -39,7 +43,8 @@ audiences_free(struct audiences *audiences)
 {
 	if (audiences == NULL)
 		return;
-	map_free(audiences->by_filter);
+	for (unsigned form = 0; form < FORMS; form++)
+		map_free(audiences->by_filter[form]);
 	mem_free(audiences);
 }
 
@@ -50,7 +55,7 @@ audiences_list(struct audiences *audiences)
 }
 
 static struct audience *
-create(struct audiences *audiences, struct filter *filter)
+create(struct audiences *audiences, bool is_deflated, struct filter *filter)
 {
 	struct audience *audience = mem_zalloc(sizeof(*audience));
 
@@ -60,7 +65,8 @@ create(struct audiences *audiences, struct filter *filter)
 	audience->sent_ms = clock_mono_ms();
 	audience->is_told = true;
 	audience->filter = filter;
-	if (map_put(audiences->by_filter, filter_canon(filter), audience) != 0) {
+	audience->is_deflated = is_deflated;
+	if (map_put(audiences->by_filter[is_deflated], filter_canon(filter), audience) != 0) {
 		mem_free(audience);
 		return NULL;
 	}
@@ -71,7 +77,7 @@ create(struct audiences *audiences, struct filter *filter)
 static void
 destroy(struct audiences *audiences, struct audience *audience)
 {
-	map_remove(audiences->by_filter, filter_canon(audience->filter));
+	map_remove(audiences->by_filter[audience->is_deflated], filter_canon(audience->filter));
 	list_remove(&audience->link);
 	filter_free(audience->filter);
 	mem_free(audience);
@@ -128,12 +134,12 @@ int
 audience_join_take(struct connection *c, struct filter *filter)
 {
 	struct audiences *audiences = c->gateway->audiences;
-	struct audience *audience = map_get(audiences->by_filter, filter_canon(filter));
+	struct audience *audience = map_get(audiences->by_filter[c->deflate], filter_canon(filter));
 
 	if (audience != NULL) {
 		filter_free(filter);
 	} else {
-		audience = create(audiences, filter);
+		audience = create(audiences, c->deflate, filter);
 		if (audience == NULL) {
 			filter_free(filter);
 			return -ENOMEM;

@@ -117,7 +117,6 @@ catchup_begin_inside(struct connection *c, const struct batch *batch, size_t sen
 	struct gateway *g = c->gateway;
 	struct batch_place place = batch_locate(batch, sent);
 	struct stuck_frame *frame;
-	struct span bytes;
 
 	c->seq = before + place.index;
 	if (place.offset == 0) {
@@ -126,15 +125,15 @@ catchup_begin_inside(struct connection *c, const struct batch *batch, size_t sen
 		enter(c, &g->catchup->waiting);
 		return;
 	}
-	bytes = batch_frame(batch, place.index);
-	frame = stuck_frame_ref(g->stuck, batch->records[place.index].seq, bytes);
+	frame = stuck_frame_ref(
+	    g->stuck, batch->records[place.index].seq, place.is_deflated, place.frame);
 	if (frame == NULL) {
 		connection_abort(c, "out of memory");
 		return;
 	}
 	c->seq++;
 	count_deliveries(c, batch, place.index);
-	if (connection_hold_take(c, frame, bytes.n - place.offset))
+	if (connection_hold_take(c, frame, place.frame.n - place.offset))
 		enter(c, &g->catchup->stuck);
 }
 

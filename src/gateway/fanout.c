@@ -188,6 +188,18 @@ send_to_members(struct gateway *g, struct audience *audience, struct span run)
 	return count - g->fanout->fell_short;
 }
 
+/* In the form that the audience is sent; a run that it does not take is compressed for nobody. */
+static bool
+match(struct gateway *g, const struct audience *audience, struct span *ret_run)
+{
+	struct batch *batch = &g->fanout->batch;
+
+	if (!audience->is_deflated)
+		return batch_match(batch, audience->filter, ret_run);
+	return batch_match_deflated(batch, audience->filter, g->deflate,
+	    (size_t)g->conf->gateway.compression_min_bytes, ret_run);
+}
+
 static void
 serve(struct gateway *g, struct audience *audience)
 {
@@ -197,7 +209,7 @@ serve(struct gateway *g, struct audience *audience)
 
 	if (audience->level_count == 0)
 		return;
-	if (!batch_match(&f->batch, audience->filter, &run)) {
+	if (!match(g, audience, &run)) {
 		put_off(g, audience);
 		return;
 	}
@@ -206,6 +218,7 @@ serve(struct gateway *g, struct audience *audience)
 		return;
 	audience->sent_ms = clock_mono_ms();
 	served = send_to_members(g, audience, run);
+	counters_add(&g->counters->compression_saved_bytes, f->batch.saved * served);
 	for (unsigned i = 0; i < f->batch.count; i++)
 		f->delivered[i] += f->batch.taken[i] ? served : 0;
 }
@@ -216,6 +229,7 @@ count_batch(struct gateway *g)
 	struct fanout *f = g->fanout;
 	uint64_t now_ns = clock_mono_ns();
 
+	counters_add(&g->counters->events_compressed, f->batch.deflated_count);
 	for (unsigned i = 0; i < f->batch.count; i++) {
 		const struct ring_record *record = &f->batch.records[i];
 

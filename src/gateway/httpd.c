@@ -140,6 +140,17 @@ is_websocket_path(const struct connection *c, struct span path)
 	       (span_is(path, "/echo") && c->gateway->conf->gateway.echo);
 }
 
+/*
+ * A page cannot keep its browser from compressing the hello, which is then refused. So browsers, which all send
+ * an Origin, are not granted what would end their connections; /echo wants no hello.
+ */
+static bool
+may_compress(const struct connection *c, const struct http_head *head)
+{
+	return c->gateway->conf->gateway.compression &&
+	       (http_head_find(head, "Origin") == NULL || span_is(head->path, "/echo"));
+}
+
 static void
 upgrade(struct connection *c, const struct http_head *head, const struct handshake *handshake)
 {
@@ -165,6 +176,7 @@ upgrade(struct connection *c, const struct http_head *head, const struct handsha
 	if (echo)
 		outcome_settle(c, OUTCOME_ECHO);
 	presence_count(c);
+	c->deflate = handshake->deflate != EXTENSIONS_NONE;
 	wsock_start(c, echo ? wsock_echo : welcome_message);
 }
 
@@ -231,6 +243,8 @@ on_head(struct connection *c, const struct http_head *head)
 	}
 	switch (handshake_check(head, &handshake, &fault)) {
 	case HANDSHAKE_UPGRADE:
+		if (!may_compress(c, head))
+			handshake.deflate = EXTENSIONS_NONE;
 		upgrade(c, head, &handshake);
 		break;
 	case HANDSHAKE_PLAIN:

@@ -78,6 +78,12 @@ static const struct scalar {
 	    offsetof(struct counters, slow_closed) },
 	{ "gaps", NULL, "Times that a client was told that events are lost for it.",
 	    offsetof(struct counters, gaps) },
+	{ "events_compressed", NULL, "Events compressed, once in each worker that sends them so.",
+	    offsetof(struct counters, events_compressed) },
+	{ "compression_saved_bytes", "bytes", "Bytes that compression spared clients.",
+	    offsetof(struct counters, compression_saved_bytes) },
+	{ "messages_inflated", NULL, "Messages that clients sent compressed.",
+	    offsetof(struct counters, messages_inflated) },
 };
 
 static void

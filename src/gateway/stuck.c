@@ -1,5 +1,5 @@
 /*
- * One map from seq to copy. A copy leaves it with its last reference.
+ * One map from seq and form to copy. A copy leaves it with its last reference.
  */
 #include "gateway/stuck.h"
 
@@ -9,7 +9,7 @@
 #include "base/map.h"
 
 struct stuck_frames {
-	struct map *by_seq;
+	struct map *by_key;
 	size_t bytes;
 };
 
@@ -20,8 +20,8 @@ stuck_frames_new(void)
 
 	if (frames == NULL)
 		return NULL;
-	frames->by_seq = map_new();
-	if (frames->by_seq == NULL) {
+	frames->by_key = map_new();
+	if (frames->by_key == NULL) {
 		mem_free(frames);
 		return NULL;
 	}
@@ -33,28 +33,28 @@ stuck_frames_free(struct stuck_frames *frames)
 {
 	if (frames == NULL)
 		return;
-	map_free(frames->by_seq);
+	map_free(frames->by_key);
 	mem_free(frames);
 }
 
 static struct span
-key_of(const uint64_t *seq)
+bytes_of(const uint64_t *key)
 {
-	return span_make((const char *)seq, sizeof(*seq));
+	return span_make((const char *)key, sizeof(*key));
 }
 
 static struct stuck_frame *
-copy(struct stuck_frames *frames, uint64_t seq, struct span bytes)
+copy(struct stuck_frames *frames, uint64_t key, struct span bytes)
 {
 	struct stuck_frame *frame = mem_alloc(sizeof(*frame) + bytes.n);
 
 	if (frame == NULL)
 		return NULL;
-	frame->seq = seq;
+	frame->key = key;
 	frame->references = 0;
 	frame->len = bytes.n;
 	memcpy(frame->bytes, bytes.p, bytes.n);
-	if (map_put(frames->by_seq, key_of(&seq), frame) != 0) {
+	if (map_put(frames->by_key, bytes_of(&key), frame) != 0) {
 		mem_free(frame);
 		return NULL;
 	}
@@ -63,12 +63,13 @@ copy(struct stuck_frames *frames, uint64_t seq, struct span bytes)
 }
 
 struct stuck_frame *
-stuck_frame_ref(struct stuck_frames *frames, uint64_t seq, struct span bytes)
+stuck_frame_ref(struct stuck_frames *frames, uint64_t seq, bool is_deflated, struct span bytes)
 {
-	struct stuck_frame *frame = map_get(frames->by_seq, key_of(&seq));
+	uint64_t key = seq << 1 | is_deflated;
+	struct stuck_frame *frame = map_get(frames->by_key, bytes_of(&key));
 
 	if (frame == NULL)
-		frame = copy(frames, seq, bytes);
+		frame = copy(frames, key, bytes);
 	if (frame != NULL)
 		frame->references++;
 	return frame;
@@ -79,7 +80,7 @@ stuck_frame_unref(struct stuck_frames *frames, struct stuck_frame *frame)
 {
 	if (--frame->references > 0)
 		return;
-	map_remove(frames->by_seq, key_of(&frame->seq));
+	map_remove(frames->by_key, bytes_of(&frame->key));
 	frames->bytes -= frame->len;
 	mem_free(frame);
 }

@@ -83,6 +83,8 @@ turn_end(struct gateway *g)
 	connections_bury(g);
 	buf_rest(&g->text, KEPT_BYTES);
 	buf_rest(&g->reply, KEPT_BYTES);
+	buf_rest(&g->inflated, KEPT_BYTES);
+	buf_rest(&g->deflated, KEPT_BYTES);
 	/* Connections that ended have published too, and so have those that a flush let go on. */
 	publisher_wake(g);
 	if (more || !list_is_empty(&g->dirty) || peers_has_settled(g) || catchup_has_work(g))

@@ -183,6 +183,7 @@ accept_hello(struct connection *c, struct hello *hello)
 		refuse_no_memory(c);
 		return;
 	}
+	/* Plain: when all come back at once, the time of the processor is what is short. */
 	connection_queue_frame(c, WS_TEXT, buf_span(&c->gateway->text));
 	if (c->state != CONNECTION_OPEN) {
 		hello_free(hello);

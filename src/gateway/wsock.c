@@ -12,6 +12,7 @@
 #include "gateway/audience.h"
 #include "gateway/catchup.h"
 #include "gateway/context.h"
+#include "gateway/message.h"
 #include "gateway/outcomes.h"
 #include "gateway/pending.h"
 #include "gateway/presence.h"
@@ -38,12 +39,27 @@ limits_of(const struct connection *c)
 		.max_message = conf->max_payload,
 		.max_fragments = conf->max_fragments,
 		.allow_binary = c->on_message == wsock_echo,
+		.allow_compressed = c->deflate,
 		.expect_masked = true,
 	};
 
 	if (!is_known(c) && limits.max_message > WSOCK_STRANGER_MAX)
 		limits.max_message = WSOCK_STRANGER_MAX;
 	return limits;
+}
+
+/* The memory and the time that inflating takes are for those who have said who they are. */
+static void
+take_message(struct connection *c, const struct wsrecv_item *item, bool binary)
+{
+	struct span payload = item->payload;
+
+	if (item->is_compressed && !is_known(c))
+		refuse_hello(c, ERROR_INVALID_REQUEST, "hello-compressed", NULL,
+		    "The hello must not be compressed; compress after hello-ok, or offer no "
+		    "permessage-deflate");
+	else if (!item->is_compressed || message_inflate(c, binary, &payload))
+		c->on_message(c, payload, binary);
 }
 
 static void
@@ -55,7 +71,7 @@ on_item(struct connection *c, enum wsrecv_verdict verdict, const struct wsrecv_i
 		break;
 	case WSRECV_TEXT:
 	case WSRECV_BINARY:
-		c->on_message(c, item->payload, verdict == WSRECV_BINARY);
+		take_message(c, item, verdict == WSRECV_BINARY);
 		break;
 	case WSRECV_PING:
 		connection_queue_frame(c, WS_PONG, item->payload);
@@ -204,5 +220,5 @@ wsock_keep_alive(struct connection *c)
 void
 wsock_echo(struct connection *c, struct span text, bool binary)
 {
-	connection_queue_frame(c, binary ? WS_BINARY : WS_TEXT, text);
+	message_queue(c, binary ? WS_BINARY : WS_TEXT, text);
 }

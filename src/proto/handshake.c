@@ -76,91 +76,16 @@ read_subprotocols(const struct http_head *head, bool *ret_wants_lurkbot_v1)
 	return true;
 }
 
-static void
-skip_space(struct span *text)
-{
-	while (text->n > 0 && (text->p[0] == ' ' || text->p[0] == '\t'))
-		*text = span_skip(*text, 1);
-}
-
-/* After spaces and tabs takes the byte wanted, if it stands there. */
+/* Reads every extension field, and the offers in the order in which they stand. */
 static bool
-take_byte(struct span *text, char wanted)
-{
-	skip_space(text);
-	if (text->n == 0 || text->p[0] != wanted)
-		return false;
-	*text = span_skip(*text, 1);
-	return true;
-}
-
-/* After spaces and tabs takes a token, if one stands there. */
-static bool
-take_token(struct span *text)
-{
-	size_t n = 0;
-
-	skip_space(text);
-	while (n < text->n && http_is_token(span_make(text->p + n, 1)))
-		n++;
-	*text = span_skip(*text, n);
-	return n > 0;
-}
-
-/* Takes a value: a token, or one in quotation marks (RFC 6455 section 9.1). */
-static bool
-take_value(struct span *text)
-{
-	size_t n = 0;
-
-	if (!take_byte(text, '"'))
-		return take_token(text);
-	while (n < text->n && text->p[n] != '"')
-		n++;
-	if (n == text->n || !http_is_token(span_make(text->p, n)))
-		return false;
-	*text = span_skip(*text, n + 1);
-	return true;
-}
-
-/*
- * Whether a field is an extension list as RFC 6455 section 9.1 has it: NAME *( ";" NAME [ "="
- * VALUE ] ), separated by commas, at least one, empty elements passed over. What is not must fail
- * the handshake.
- */
-static bool
-extensions_are_valid(struct span list)
-{
-	bool has_any = false;
-
-	do {
-		skip_space(&list);
-		if (list.n == 0 || list.p[0] == ',')
-			continue;
-		if (!take_token(&list))
-			return false;
-		while (take_byte(&list, ';'))
-			if (!take_token(&list) || (take_byte(&list, '=') && !take_value(&list)))
-				return false;
-		has_any = true;
-	} while (take_byte(&list, ','));
-	return has_any && list.n == 0;
-}
-
-/* Checks every extension field and keeps the first. */
-static bool
-read_extensions(const struct http_head *head, struct span *ret_first)
+read_extensions(const struct http_head *head, enum extensions_deflate *ret)
 {
 	struct span name = SPAN("Sec-WebSocket-Extensions");
 
-	for (unsigned i = 0; i < head->header_count; i++) {
-		if (!span_is_equal_nocase(head->headers[i].name, name))
-			continue;
-		if (!extensions_are_valid(head->headers[i].value))
+	for (unsigned i = 0; i < head->header_count; i++)
+		if (span_is_equal_nocase(head->headers[i].name, name) &&
+		    !extensions_read(head->headers[i].value, ret))
 			return false;
-		if (ret_first->n == 0)
-			*ret_first = head->headers[i].value;
-	}
 	return true;
 }
 
@@ -193,7 +118,7 @@ handshake_check(const struct http_head *head, struct handshake *ret, struct http
 		    "");
 	if (!read_subprotocols(head, &handshake.wants_lurkbot_v1))
 		return bad(ret_fault, 400, "Sec-WebSocket-Protocol must be a list of names.", "");
-	if (!read_extensions(head, &handshake.extensions_offer))
+	if (!read_extensions(head, &handshake.deflate))
 		return bad(ret_fault, 400, "Sec-WebSocket-Extensions is malformed.", "");
 	*ret = handshake;
 	return HANDSHAKE_UPGRADE;
@@ -236,5 +161,8 @@ handshake_accept_write(struct buf *out, const struct handshake *handshake, const
 	    accept);
 	if (subprotocol != NULL)
 		buf_printf(out, "Sec-WebSocket-Protocol: %s\r\n", subprotocol);
+	if (handshake->deflate != EXTENSIONS_NONE)
+		buf_printf(
+		    out, "Sec-WebSocket-Extensions: %s\r\n", extensions_answer(handshake->deflate));
 	buf_append_cstr(out, "\r\n");
 }

@@ -16,6 +16,7 @@
 enum {
 	BIT_FIN = 0x80,
 	BITS_RESERVED = 0x70,
+	BIT_COMPRESSED = FRAME_RSV1,
 	BITS_OPCODE = 0x0f,
 	BIT_CONTROL = 0x08, /* within the opcode */
 	BIT_MASK = 0x80,
@@ -39,6 +40,8 @@ struct fault {
 
 static const struct fault reserved_bits = { WS_CLOSE_PROTOCOL_ERROR,
 	"A reserved bit is set, and no extension was negotiated that defines it." };
+static const struct fault rsv1_misplaced = { WS_CLOSE_PROTOCOL_ERROR,
+	"RSV1 is set, which only the first frame of a message may have." };
 static const struct fault reserved_opcode = { WS_CLOSE_PROTOCOL_ERROR,
 	"The frame has a reserved opcode." };
 static const struct fault control_fragmented = { WS_CLOSE_PROTOCOL_ERROR,
@@ -107,14 +110,25 @@ field_end(const struct wsrecv *ws)
 	return length_end(ws) + (is_masked(ws) ? KEY_LEN : 0);
 }
 
-/* Judges FIN, the reserved bits and the opcode (RFC 6455 sections 5.2, 5.4 and 5.5). */
+/* Judges the reserved bits (RFC 6455 section 5.2, RFC 7692 section 6). */
 static const struct fault *
-check_first_byte(const struct wsrecv *ws, const struct wsrecv_limits *limits)
+check_reserved_bits(const struct wsrecv *ws, const struct wsrecv_limits *limits)
 {
 	uint8_t first = ws->header[0];
 
-	if ((first & BITS_RESERVED) != 0)
+	if ((first & BITS_RESERVED) == 0)
+		return NULL;
+	if ((first & BITS_RESERVED) != BIT_COMPRESSED || !limits->allow_compressed)
 		return &reserved_bits;
+	return is_control(ws) || (first & BITS_OPCODE) == WS_CONT ? &rsv1_misplaced : NULL;
+}
+
+/* Judges FIN and the opcode (RFC 6455 sections 5.2, 5.4 and 5.5). */
+static const struct fault *
+check_opcode(const struct wsrecv *ws, const struct wsrecv_limits *limits)
+{
+	uint8_t first = ws->header[0];
+
 	switch (first & BITS_OPCODE) {
 	case WS_CONT:
 		if (ws->fragments == 0)
@@ -178,8 +192,10 @@ check_field(struct wsrecv *ws, const struct wsrecv_limits *limits)
 {
 	const struct fault *fault = NULL;
 
-	if (ws->header_len == 1)
-		return check_first_byte(ws, limits);
+	if (ws->header_len == 1) {
+		fault = check_reserved_bits(ws, limits);
+		return fault != NULL ? fault : check_opcode(ws, limits);
+	}
 	if (ws->header_len == 2)
 		fault = check_second_byte(ws, limits);
 	if (fault == NULL && ws->header_len == length_end(ws))
@@ -196,6 +212,7 @@ begin_payload(struct wsrecv *ws)
 	if (!is_control(ws)) {
 		if (ws->fragments++ == 0) {
 			ws->message_opcode = ws->header[0] & BITS_OPCODE;
+			ws->is_compressed = (ws->header[0] & BIT_COMPRESSED) != 0;
 			utf8_init(&ws->utf8);
 		}
 	}
@@ -248,7 +265,7 @@ fail(struct wsrecv *ws, const struct fault *fault, struct wsrecv_item *ret)
 {
 	wsrecv_fini(ws);
 	ws->is_closed = true;
-	*ret = (struct wsrecv_item){ SPAN(""), fault->code, fault->reason };
+	*ret = (struct wsrecv_item){ SPAN(""), fault->code, fault->reason, false };
 	return WSRECV_FAIL;
 }
 
@@ -279,7 +296,7 @@ deliver_close(struct wsrecv *ws, struct span body, struct wsrecv_item *ret)
 static enum wsrecv_verdict
 deliver_control(struct wsrecv *ws, struct span payload, struct wsrecv_item *ret)
 {
-	*ret = (struct wsrecv_item){ payload, 0, "" };
+	*ret = (struct wsrecv_item){ payload, 0, "", false };
 	ws->phase = PHASE_DELIVERED;
 	ws->header_len = 0;
 	switch (ws->header[0] & BITS_OPCODE) {
@@ -314,7 +331,7 @@ deliver_message(struct wsrecv *ws, struct span payload, struct wsrecv_item *ret)
 {
 	ws->phase = PHASE_DELIVERED;
 	ws->fragments = 0;
-	*ret = (struct wsrecv_item){ payload, 0, "" };
+	*ret = (struct wsrecv_item){ payload, 0, "", ws->is_compressed };
 	return ws->message_opcode == WS_TEXT ? WSRECV_TEXT : WSRECV_BINARY;
 }
 
@@ -325,8 +342,10 @@ take_data(struct wsrecv *ws, struct span piece, struct wsrecv_item *ret)
 	bool ends_frame = ws->frame_left == 0;
 	bool ends_message = ends_frame && (ws->header[0] & BIT_FIN) != 0;
 
-	if (ws->message_opcode == WS_TEXT && (!utf8_feed(&ws->utf8, piece.p, piece.n) ||
-						 (ends_message && !utf8_is_complete(&ws->utf8))))
+	/* Of a compressed message, what it says is looked at when it was inflated. */
+	if (ws->message_opcode == WS_TEXT && !ws->is_compressed &&
+	    (!utf8_feed(&ws->utf8, piece.p, piece.n) ||
+		(ends_message && !utf8_is_complete(&ws->utf8))))
 		return fail(ws, &text_not_utf8, ret);
 	if (ends_frame) {
 		ws->phase = PHASE_HEADER;

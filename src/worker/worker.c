@@ -39,6 +39,7 @@
 #include "gateway/stuck.h"
 #include "gateway/traffic.h"
 #include "gateway/turn.h"
+#include "proto/deflate.h"
 #include "sys/control.h"
 #include "worker/acceptor.h"
 #include "worker/drain.h"
@@ -195,14 +196,15 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	g->fanout = fanout_new();
 	g->catchup = catchup_new();
 	g->stuck = stuck_frames_new();
+	g->deflate = deflate_new();
 	g->publisher = publisher_new();
 	g->recent = recent_new();
 	g->peers = peers_new(roll_part_write);
 	g->reloads = reloads_new(inherit->control_fd);
 	return g->read_buffer != NULL && g->poller != NULL && g->deadlines != NULL &&
 	       g->audiences != NULL && g->fanout != NULL && g->catchup != NULL &&
-	       g->stuck != NULL && g->publisher != NULL && g->recent != NULL && g->peers != NULL &&
-	       g->reloads != NULL;
+	       g->stuck != NULL && g->deflate != NULL && g->publisher != NULL &&
+	       g->recent != NULL && g->peers != NULL && g->reloads != NULL;
 }
 
 /*
@@ -263,6 +265,9 @@ worker_free(struct worker *w)
 	deadlines_free(g->deadlines);
 	buf_fini(&g->text);
 	buf_fini(&g->reply);
+	buf_fini(&g->inflated);
+	buf_fini(&g->deflated);
+	deflate_free(g->deflate);
 	mem_free(g->read_buffer);
 	if (g->base != NULL) {
 		event_del(&w->poller_event);

@@ -35,18 +35,18 @@ def close_frame(code=None, reason=b"", **options):
 class Raw:
     """A connection that was upgraded; messages of the server are read frame by frame."""
 
-    def __init__(self, port, path="/echo"):
+    def __init__(self, port, path="/echo", lines=""):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.sendall(
             f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
             "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode())
+            f"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{lines}\r\n".encode())
         self.buffer = b""
         while b"\r\n\r\n" not in self.buffer:
             self.fill()
-        head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 101 "), head
+        self.head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
+        assert self.head.startswith(b"HTTP/1.1 101 "), self.head
 
     def __enter__(self):
         return self
@@ -75,9 +75,15 @@ class Raw:
             self.socket.sendall(data)
 
     def receive(self):
-        """(opcode, payload) of the next frame, which must be final, unmasked and minimal."""
+        """(opcode, payload) of the next frame, which must be final, unmasked, minimal and plain."""
+        opcode, payload, compressed = self.receive_any()
+        assert not compressed, "without permessage-deflate nothing is compressed"
+        return opcode, payload
+
+    def receive_any(self):
+        """(opcode, payload, whether RSV1 is set) of the next frame."""
         first, second = self.take(2)
-        assert first & 0x80 and not first & 0x70, "the server sends whole messages without extensions"
+        assert first & 0x80 and not first & 0x30, "the server sends whole messages"
         assert not second & 0x80, "a server must not mask (RFC 6455 5.1)"
         size = second & 0x7f
         if size == 126:
@@ -86,7 +92,7 @@ class Raw:
         elif size == 127:
             size = struct.unpack(">Q", self.take(8))[0]
             assert size >= 65536
-        return first & 0x0f, self.take(size)
+        return first & 0x0f, self.take(size), bool(first & 0x40)
 
     def close_code(self):
         """The code of the server's Close frame, and nothing after it but the end."""

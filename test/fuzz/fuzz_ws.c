@@ -19,14 +19,16 @@ struct talk {
 static void
 note(struct buf *out, enum wsrecv_verdict verdict, const struct wsrecv_item *item)
 {
-	bool is_text = verdict == WSRECV_TEXT || verdict == WSRECV_CLOSE;
+	bool is_text = (verdict == WSRECV_TEXT && !item->is_compressed) || verdict == WSRECV_CLOSE;
 
 	must(item->payload.p != NULL);
 	must(!is_text || utf8_is_valid(item->payload));
 	must(verdict != WSRECV_CLOSE || item->code == WS_CLOSE_NO_STATUS ||
 	     frame_close_code_is_valid(item->code));
 	must(verdict != WSRECV_FAIL || frame_close_code_is_valid(item->code));
-	buf_printf(out, "%d %u %zu ", (int)verdict, item->code, item->payload.n);
+	must(!item->is_compressed || verdict == WSRECV_TEXT || verdict == WSRECV_BINARY);
+	buf_printf(
+	    out, "%d %u %d %zu ", (int)verdict, item->code, item->is_compressed, item->payload.n);
 	buf_append_span(out, item->payload);
 }
 
@@ -41,6 +43,17 @@ say(struct talk *talk, enum ws_opcode opcode, struct span payload)
 		frame_append_masked(&talk->answers, opcode, payload, mask);
 	else
 		frame_append(&talk->answers, opcode, payload);
+}
+
+/* As it came: what is compressed is none of the receiver's business. */
+static void
+say_message(struct talk *talk, enum ws_opcode opcode, const struct wsrecv_item *item)
+{
+	size_t at = talk->answers.len;
+
+	say(talk, opcode, item->payload);
+	if (item->is_compressed && talk->answers.len > at)
+		talk->answers.data[at] = (char)(talk->answers.data[at] | FRAME_RSV1);
 }
 
 static void
@@ -70,10 +83,10 @@ answer(struct talk *talk, enum wsrecv_verdict verdict, const struct wsrecv_item 
 		say(talk, WS_PONG, echo.payload);
 		break;
 	case WSRECV_TEXT:
-		say(talk, WS_TEXT, echo.payload);
+		say_message(talk, WS_TEXT, item);
 		break;
 	case WSRECV_BINARY:
-		say(talk, WS_BINARY, echo.payload);
+		say_message(talk, WS_BINARY, item);
 		break;
 	case WSRECV_FAIL:
 		verdict = WSRECV_CLOSE;
@@ -157,9 +170,10 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	limits = (struct wsrecv_limits){ .max_message = 300,
 		.max_fragments = 3,
 		.allow_binary = (bytes[0] & 1) != 0,
+		.allow_compressed = (bytes[0] & 0x80) != 0,
 		.expect_masked = (bytes[0] & 2) != 0 };
 	talk.is_client = !limits.expect_masked;
-	piece_size = 2U + (bytes[0] >> 2);
+	piece_size = 2U + ((bytes[0] & 0x7f) >> 2);
 	input = span_make((const char *)bytes + 1, n - 1);
 	run(&limits, input, input.n, &whole, &talk);
 	run(&limits, input, 1, &single, NULL);

@@ -38,6 +38,7 @@
 #include "gateway/stuck.h"
 #include "gateway/traffic.h"
 #include "gateway/turn.h"
+#include "proto/deflate.h"
 #include "proto/frame.h"
 
 enum {
@@ -93,6 +94,9 @@ stage_gateway_fini(struct gateway *g)
 	deadlines_free(g->deadlines);
 	buf_fini(&g->text);
 	buf_fini(&g->reply);
+	buf_fini(&g->inflated);
+	buf_fini(&g->deflated);
+	deflate_free(g->deflate);
 	mem_free(g->read_buffer);
 	sender_close(g);
 	poller_free(g->poller);
@@ -126,14 +130,15 @@ stage_gateway_init(struct gateway *g, unsigned slot)
 	g->fanout = fanout_new();
 	g->catchup = catchup_new();
 	g->stuck = stuck_frames_new();
+	g->deflate = deflate_new();
 	g->publisher = publisher_new();
 	g->recent = recent_new();
 	g->peers = peers_new(roll_part_write);
 	g->reloads = reloads_new(-1);
 	if (sender_open(g) < 0 || g->poller == NULL || g->read_buffer == NULL ||
 	    g->deadlines == NULL || g->audiences == NULL || g->fanout == NULL ||
-	    g->catchup == NULL || g->stuck == NULL || g->publisher == NULL || g->recent == NULL ||
-	    g->peers == NULL || g->reloads == NULL)
+	    g->catchup == NULL || g->stuck == NULL || g->deflate == NULL || g->publisher == NULL ||
+	    g->recent == NULL || g->peers == NULL || g->reloads == NULL)
 		return false;
 	g->level_seq = ring_oldest(g->ring) > 0 ? ring_oldest(g->ring) - 1 : 0;
 	ring_reader_attach(g->ring, slot, g->level_seq);

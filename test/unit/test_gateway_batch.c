@@ -5,6 +5,8 @@
 
 #include "base/macros.h"
 #include "gateway/batch.h"
+#include "proto/deflate.h"
+#include "proto/frame.h"
 #include "support_alloc.h"
 
 static void
@@ -125,6 +127,190 @@ test_limits(void **state)
 	batch_fini(&batch);
 }
 
+/* --- compressed --------------------------------------------------------------------------- */
+
+enum { LONG = 2000, MIN_BYTES = 512 };
+
+/* Publishes a whole frame whose message is n times the letter. */
+static void
+publish_letters(struct bus *bus, const char *name, char letter, size_t n)
+{
+	char text[LONG];
+	struct buf frame = { 0 };
+	struct ring_draft draft = { .name = span_cstr(name) };
+	struct ring_receipt receipt;
+
+	memset(text, letter, n);
+	frame_append(&frame, WS_TEXT, span_make(text, n));
+	draft.frame = buf_span(&frame);
+	assert_int_equal(ring_publish(bus->ring, 0, &draft, &receipt), 0);
+	buf_fini(&frame);
+}
+
+/* Two of five are long enough. */
+static void
+publish_letters_five(struct bus *bus)
+{
+	publish_letters(bus, "a.x", 'a', LONG);
+	publish_letters(bus, "b.x", 'b', 100);
+	publish_letters(bus, "a.y", 'c', MIN_BYTES - 1);
+	publish_letters(bus, "b.x", 'd', MIN_BYTES);
+	publish_letters(bus, "c.x", 'e', 5);
+}
+
+/* The frame inflated where it is compressed: `n` times the letter. */
+static void
+assert_says(struct deflate *codec, struct span frame, bool is_deflated, char letter, size_t n)
+{
+	struct span payload = span_skip(frame, frame_payload_offset(frame));
+	struct buf out = { 0 };
+
+	assert_int_equal(((uint8_t)frame.p[0] & FRAME_RSV1) != 0, is_deflated);
+	if (is_deflated)
+		assert_int_equal(deflate_inflate(codec, &out, payload, LONG), INFLATE_DONE);
+	else
+		buf_append_span(&out, payload);
+	assert_int_equal(out.len, n);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(out.data[i], letter);
+	buf_fini(&out);
+}
+
+/* Where each byte of the run lies agrees with the frames in it; returns how many frames there are. */
+static unsigned
+assert_places(const struct batch *batch, struct span run)
+{
+	unsigned frames = 0;
+	size_t begin = 0;
+
+	for (size_t at = 0; at < run.n; at++) {
+		struct batch_place place = batch_locate(batch, at);
+
+		if (place.offset == 0) {
+			frames++;
+			begin = at;
+		}
+		assert_true(batch->taken[place.index]);
+		assert_int_equal(place.offset, at - begin);
+		assert_memory_equal(place.frame.p + place.offset, run.p + at, 1);
+		assert_int_equal(frame_total(place.frame), place.frame.n);
+		assert_int_equal(place.is_deflated, ((uint8_t)place.frame.p[0] & FRAME_RSV1) != 0);
+	}
+	return frames;
+}
+
+static struct span
+match_deflated(struct batch *batch, const char *pattern, struct deflate *codec)
+{
+	struct filter *filter = new_filter(pattern);
+	struct span run;
+
+	assert_true(batch_match_deflated(batch, filter, codec, MIN_BYTES, &run));
+	filter_free(filter);
+	return run;
+}
+
+static void
+test_compressed_runs(void **state)
+{
+	struct bus *bus = *state;
+	struct deflate *codec = deflate_new();
+	struct batch batch = { 0 };
+	struct span run;
+
+	publish_letters_five(bus);
+	assert_int_equal(batch_read(&batch, bus->ring, 0, 5, 10000), RING_RECORD);
+	run = match_deflated(&batch, "*", codec);
+	assert_int_equal(assert_places(&batch, run), 5);
+	assert_int_equal(batch.deflated_count, 2);
+	assert_int_equal(batch.saved, batch.frames.len - run.n);
+	assert_says(codec, batch_locate(&batch, 0).frame, true, 'a', LONG);
+	run = match_deflated(&batch, "b.x", codec);
+	assert_int_equal(assert_places(&batch, run), 2);
+	assert_says(codec, batch_locate(&batch, 0).frame, false, 'b', 100);
+	assert_says(codec, batch_locate(&batch, run.n - 1).frame, true, 'd', MIN_BYTES);
+	/* None is compressed a second time. */
+	assert_int_equal(batch.deflated_count, 2);
+	batch_fini(&batch);
+	deflate_free(codec);
+}
+
+/* What no compressed run takes is not compressed; one of short events alone is the plain run. */
+static void
+test_only_what_is_taken_is_compressed(void **state)
+{
+	struct bus *bus = *state;
+	struct deflate *codec = deflate_new();
+	struct batch batch = { 0 };
+	struct span run;
+
+	publish_letters_five(bus);
+	assert_int_equal(batch_read(&batch, bus->ring, 0, 5, 10000), RING_RECORD);
+	run = match_deflated(&batch, "a.y", codec);
+	assert_says(codec, run, false, 'c', MIN_BYTES - 1);
+	assert_int_equal(match_deflated(&batch, "nobody", codec).n, 0);
+	assert_int_equal(batch.deflated_count, 0);
+	run = match_deflated(&batch, "b.x", codec);
+	assert_int_equal(batch.deflated_count, 1);
+	/* The next batch begins anew. */
+	assert_int_equal(batch_read(&batch, bus->ring, 0, 1, 10000), RING_RECORD);
+	assert_int_equal(batch.deflated_count, 0);
+	run = match_deflated(&batch, "*", codec);
+	assert_says(codec, run, true, 'a', LONG);
+	batch_fini(&batch);
+	deflate_free(codec);
+}
+
+static void
+test_forms_in_turn(void **state)
+{
+	struct bus *bus = *state;
+	struct deflate *codec = deflate_new();
+	struct batch batch = { 0 };
+	struct filter *filter = new_filter("a.*");
+	struct span run;
+
+	publish_letters_five(bus);
+	assert_int_equal(batch_read(&batch, bus->ring, 0, 5, 10000), RING_RECORD);
+	run = match_deflated(&batch, "*", codec);
+	assert_true(batch.saved > 0);
+	assert_true(batch_match(&batch, filter, &run));
+	assert_int_equal(batch.saved, 0);
+	assert_int_equal(assert_places(&batch, run), 2);
+	assert_says(codec, batch_locate(&batch, 0).frame, false, 'a', LONG);
+	filter_free(filter);
+	batch_fini(&batch);
+	deflate_free(codec);
+}
+
+static void
+try_deflated(void *arg)
+{
+	struct bus *bus = arg;
+	struct batch batch = { 0 };
+	struct filter *filter = new_filter("*");
+	struct deflate *codec = deflate_new();
+	struct span run;
+
+	/* Without memory for a compressed frame the plain one is sent. */
+	if (filter != NULL && codec != NULL &&
+	    batch_read(&batch, bus->ring, 0, 5, 10000) == RING_RECORD &&
+	    batch_match_deflated(&batch, filter, codec, MIN_BYTES, &run))
+		assert_int_equal(assert_places(&batch, run), batch.count);
+	deflate_free(codec);
+	filter_free(filter);
+	batch_fini(&batch);
+}
+
+static void
+test_compressed_without_memory(void **state)
+{
+	struct bus *bus = *state;
+
+	publish_letters_five(bus);
+	assert_true(support_alloc_try_each(try_deflated, bus) >= 10);
+}
+
 static void
 try_all(void *arg)
 {
@@ -161,6 +347,10 @@ main(void)
 		bus_test(test_runs),
 		bus_test(test_places),
 		bus_test(test_limits),
+		bus_test(test_compressed_runs),
+		bus_test(test_only_what_is_taken_is_compressed),
+		bus_test(test_forms_in_turn),
+		bus_test(test_compressed_without_memory),
 		bus_test(test_without_memory),
 	};
 

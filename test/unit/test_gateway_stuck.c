@@ -13,12 +13,12 @@ test_one_copy_for_all(void **state)
 {
 	struct stuck_frames *frames = stuck_frames_new();
 	char text[] = "a frame";
-	struct stuck_frame *a = stuck_frame_ref(frames, 7, span_make(text, 7));
+	struct stuck_frame *a = stuck_frame_ref(frames, 7, false, span_make(text, 7));
 	struct stuck_frame *b;
 
 	(void)state;
 	text[0] = 'X'; /* the copy is one */
-	b = stuck_frame_ref(frames, 7, span_make(text, 7));
+	b = stuck_frame_ref(frames, 7, false, span_make(text, 7));
 	assert_ptr_equal(a, b);
 	assert_int_equal(a->len, 7);
 	assert_memory_equal(a->bytes, "a frame", 7);
@@ -34,8 +34,8 @@ static void
 test_frames_are_apart(void **state)
 {
 	struct stuck_frames *frames = stuck_frames_new();
-	struct stuck_frame *a = stuck_frame_ref(frames, 1, SPAN("one"));
-	struct stuck_frame *b = stuck_frame_ref(frames, UINT64_C(1) << 32, SPAN("two!"));
+	struct stuck_frame *a = stuck_frame_ref(frames, 1, false, SPAN("one"));
+	struct stuck_frame *b = stuck_frame_ref(frames, UINT64_C(1) << 32, false, SPAN("two!"));
 
 	(void)state;
 	assert_ptr_not_equal(a, b);
@@ -43,10 +43,30 @@ test_frames_are_apart(void **state)
 	stuck_frame_unref(frames, a);
 	assert_int_equal(stuck_frames_bytes(frames), 4);
 	/* Let go of, it is a new copy that comes next. */
-	a = stuck_frame_ref(frames, 1, SPAN("other"));
+	a = stuck_frame_ref(frames, 1, false, SPAN("other"));
 	assert_int_equal(a->len, 5);
 	stuck_frame_unref(frames, a);
 	stuck_frame_unref(frames, b);
+	stuck_frames_free(frames);
+}
+
+/* Who is stuck in the compressed frame must not be sent the rest of the plain one. */
+static void
+test_forms_are_apart(void **state)
+{
+	struct stuck_frames *frames = stuck_frames_new();
+	struct stuck_frame *plain = stuck_frame_ref(frames, 5, false, SPAN("a plain frame"));
+	struct stuck_frame *deflated = stuck_frame_ref(frames, 5, true, SPAN("short"));
+
+	(void)state;
+	assert_int_equal(plain->len, 13);
+	assert_int_equal(deflated->len, 5);
+	assert_ptr_equal(stuck_frame_ref(frames, 5, true, SPAN("short")), deflated);
+	assert_int_equal(stuck_frames_bytes(frames), 18);
+	stuck_frame_unref(frames, deflated);
+	stuck_frame_unref(frames, deflated);
+	assert_int_equal(stuck_frames_bytes(frames), 13);
+	stuck_frame_unref(frames, plain);
 	stuck_frames_free(frames);
 }
 
@@ -59,7 +79,7 @@ try_all(void *arg)
 	(void)arg;
 	if (frames == NULL)
 		return;
-	frame = stuck_frame_ref(frames, 1, SPAN("frame"));
+	frame = stuck_frame_ref(frames, 1, false, SPAN("frame"));
 	assert_int_equal(stuck_frames_bytes(frames), frame != NULL ? 5 : 0);
 	if (frame != NULL)
 		stuck_frame_unref(frames, frame);
@@ -80,6 +100,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_copy_for_all),
 		cmocka_unit_test(test_frames_are_apart),
+		cmocka_unit_test(test_forms_are_apart),
 		cmocka_unit_test(test_without_memory),
 	};
 

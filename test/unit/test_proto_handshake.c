@@ -68,7 +68,7 @@ test_good_ones(void **state)
 	(void)state;
 	expect_upgrade(GOOD, &h);
 	assert_false(h.wants_lurkbot_v1);
-	assert_int_equal(h.extensions_offer.n, 0);
+	assert_int_equal(h.deflate, EXTENSIONS_NONE);
 	expect_upgrade(START
 	    "upgrade: h2c, WebSocket\r\nCONNECTION: keep-alive , upgrade\r\n" VERSION KEY,
 	    &h);
@@ -189,8 +189,11 @@ test_extensions(void **state)
 		    GOOD "Sec-WebSocket-Extensions: %s\r\nSec-WebSocket-Extensions: z\r\n",
 		    good[i]);
 		expect_upgrade(text, &h);
-		assert_true(span_is(h.extensions_offer, good[i]));
 	}
+	expect_upgrade(GOOD "Sec-WebSocket-Extensions: permessage-deflate; nonsense\r\n"
+			    "sec-websocket-extensions: x, permessage-deflate\r\n",
+	    &h);
+	assert_int_equal(h.deflate, EXTENSIONS_DEFLATE);
 	expect_bad(GOOD "Sec-WebSocket-Extensions: a\r\nSec-WebSocket-Extensions: ;\r\n", 400, "");
 }
 
@@ -225,6 +228,15 @@ test_answer(void **state)
 				    "Connection: Upgrade\r\n"
 				    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
 				    "Sec-WebSocket-Protocol: lurkbot.v1\r\n\r\n");
+	buf_reset(&out);
+	h.deflate = EXTENSIONS_DEFLATE;
+	handshake_accept_write(&out, &h, NULL);
+	assert_span(buf_span(&out),
+	    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+	    "Connection: Upgrade\r\n"
+	    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+	    "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
+	    "client_no_context_takeover\r\n\r\n");
 	buf_fini(&out);
 	support_alloc_fail_at(1);
 	handshake_accept_write(&out, &h, NULL);
