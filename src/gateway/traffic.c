@@ -95,8 +95,8 @@ traffic_parts(const struct traffic *t, struct iovec *ret_parts)
 	if (t == NULL)
 		return 0;
 	if (t->held != NULL)
-		count += add_part(
-		    ret_parts, t->held->bytes + t->held->len - t->held_left, t->held_left);
+		count +=
+		    add_part(ret_parts, t->held->bytes + t->held->len - t->held_left, t->held_left);
 	return count + add_part(&ret_parts[count], t->out.data, t->out.len);
 }
 

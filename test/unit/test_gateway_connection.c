@@ -106,6 +106,7 @@ tear_down(void **state)
 {
 	(void)state;
 	end_all();
+	traffic_free_spares(&g);
 	deadlines_free(g.deadlines);
 	free(g.read_buffer);
 	free(g.counters);
