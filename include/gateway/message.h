@@ -17,8 +17,9 @@
 void message_queue(struct connection *connection, enum ws_opcode opcode, struct span payload);
 
 /*
- * Inflates a message that came compressed: *payload becomes the message, of at most max_payload bytes, UTF-8
+ * Inflates a message that came compressed: *payload becomes the message, of at most `limit` bytes, UTF-8
  * unless it is binary; valid until the next one is inflated. False, and the connection is closed: with 1007
  * when it is no such message, 1009 when it is too long, 1011 without memory.
  */
-bool message_inflate(struct connection *connection, bool binary, struct span *payload) must_check;
+bool message_inflate(
+    struct connection *connection, bool binary, size_t limit, struct span *payload) must_check;

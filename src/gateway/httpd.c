@@ -140,15 +140,10 @@ is_websocket_path(const struct connection *c, struct span path)
 	       (span_is(path, "/echo") && c->gateway->conf->gateway.echo);
 }
 
-/*
- * A page cannot keep its browser from compressing the hello, which is then refused. So browsers, which all send
- * an Origin, are not granted what would end their connections; /echo wants no hello.
- */
 static bool
-may_compress(const struct connection *c, const struct http_head *head)
+may_compress(const struct connection *c)
 {
-	return c->gateway->conf->gateway.compression &&
-	       (http_head_find(head, "Origin") == NULL || span_is(head->path, "/echo"));
+	return c->gateway->conf->gateway.compression;
 }
 
 static void
@@ -243,7 +238,7 @@ on_head(struct connection *c, const struct http_head *head)
 	}
 	switch (handshake_check(head, &handshake, &fault)) {
 	case HANDSHAKE_UPGRADE:
-		if (!may_compress(c, head))
+		if (!may_compress(c))
 			handshake.deflate = EXTENSIONS_NONE;
 		upgrade(c, head, &handshake);
 		break;

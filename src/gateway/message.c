@@ -37,12 +37,12 @@ refuse(struct connection *c, uint16_t code, const char *reason)
 }
 
 bool
-message_inflate(struct connection *c, bool binary, struct span *payload)
+message_inflate(struct connection *c, bool binary, size_t limit, struct span *payload)
 {
 	struct gateway *g = c->gateway;
 
 	buf_reset(&g->inflated);
-	switch (deflate_inflate(g->deflate, &g->inflated, *payload, g->conf->gateway.max_payload)) {
+	switch (deflate_inflate(g->deflate, &g->inflated, *payload, limit)) {
 	case INFLATE_DONE:
 		break;
 	case INFLATE_BAD:

@@ -48,18 +48,17 @@ limits_of(const struct connection *c)
 	return limits;
 }
 
-/* The memory and the time that inflating takes are for those who have said who they are. */
+/* Most clients compress their hello, too: what it inflates to is bounded as if it had come plain. */
 static void
 take_message(struct connection *c, const struct wsrecv_item *item, bool binary)
 {
+	size_t limit = (size_t)limits_of(c).max_message;
 	struct span payload = item->payload;
 
-	if (item->is_compressed && !is_known(c))
-		refuse_hello(c, ERROR_INVALID_REQUEST, "hello-compressed", NULL,
-		    "The hello must not be compressed; compress after hello-ok, or offer no "
-		    "permessage-deflate");
-	else if (!item->is_compressed || message_inflate(c, binary, &payload))
+	if (!item->is_compressed || message_inflate(c, binary, limit, &payload))
 		c->on_message(c, payload, binary);
+	else if (!is_known(c))
+		outcome_settle(c, OUTCOME_BAD_HELLO);
 }
 
 static void

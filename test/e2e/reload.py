@@ -152,7 +152,7 @@ class Watcher:
             hello = {**HELLO, "subscribe": {"events": ["config.*"]}}
             if self.position is not None:
                 hello["resume"] = {"epoch": self.epoch, "seq": self.position}
-            async with websockets.connect(self.storm.gateway.url, compression=None, ping_interval=None) as ws:
+            async with websockets.connect(self.storm.gateway.url, ping_interval=None) as ws:
                 await ws.send(json.dumps(hello))
                 with contextlib.suppress(websockets.ConnectionClosed):
                     await self.listen(ws)
