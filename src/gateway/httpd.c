@@ -140,12 +140,6 @@ is_websocket_path(const struct connection *c, struct span path)
 	       (span_is(path, "/echo") && c->gateway->conf->gateway.echo);
 }
 
-static bool
-may_compress(const struct connection *c)
-{
-	return c->gateway->conf->gateway.compression;
-}
-
 static void
 upgrade(struct connection *c, const struct http_head *head, const struct handshake *handshake)
 {
@@ -238,7 +232,7 @@ on_head(struct connection *c, const struct http_head *head)
 	}
 	switch (handshake_check(head, &handshake, &fault)) {
 	case HANDSHAKE_UPGRADE:
-		if (!may_compress(c))
+		if (!c->gateway->conf->gateway.compression)
 			handshake.deflate = EXTENSIONS_NONE;
 		upgrade(c, head, &handshake);
 		break;

@@ -7,6 +7,7 @@
 #include "bus/counters.h"
 #include "conf/conf.h"
 #include "gateway/context.h"
+#include "gateway/outcomes.h"
 #include "gateway/refuse.h"
 #include "proto/deflate.h"
 #include "proto/frame.h"
@@ -28,10 +29,12 @@ message_queue(struct connection *c, enum ws_opcode opcode, struct span payload)
 	connection_queue(c, buf_span(&g->deflated));
 }
 
+/* Of somebody who has not said hello it is a bad one; that of the others was settled long ago. */
 static bool
 refuse(struct connection *c, uint16_t code, const char *reason)
 {
 	refuse_log(c, reason);
+	outcome_settle(c, OUTCOME_BAD_HELLO);
 	connection_close(c, code, reason);
 	return false;
 }

@@ -52,13 +52,11 @@ limits_of(const struct connection *c)
 static void
 take_message(struct connection *c, const struct wsrecv_item *item, bool binary)
 {
-	size_t limit = (size_t)limits_of(c).max_message;
 	struct span payload = item->payload;
 
-	if (!item->is_compressed || message_inflate(c, binary, limit, &payload))
+	if (!item->is_compressed ||
+	    message_inflate(c, binary, (size_t)limits_of(c).max_message, &payload))
 		c->on_message(c, payload, binary);
-	else if (!is_known(c))
-		outcome_settle(c, OUTCOME_BAD_HELLO);
 }
 
 static void

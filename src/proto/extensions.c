@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "base/macros.h"
 #include "proto/http.h"
 
 enum parameter {
@@ -85,7 +86,7 @@ take_value(struct span *text, struct span *ret)
 static enum parameter
 parameter_of(struct span name)
 {
-	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(parameters); i++)
 		if (span_is(name, parameters[i].name))
 			return parameters[i].parameter;
 	return UNKNOWN;

@@ -11,9 +11,11 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
+import zlib
 
 import websockets
 
@@ -278,3 +280,25 @@ async def connect(gateway, subscribe=None, client=None, **options):
     answer = json.loads(await asyncio.wait_for(ws.recv(), PATIENCE))
     assert answer["type"] == "hello-ok", answer
     return Client(ws, answer)
+
+
+async def connect_narrow(gateway, **options):
+    """A WebSocket that holds next to nothing, and reads only when it is asked to."""
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.connect(("127.0.0.1", gateway.port))
+    return await websockets.connect(gateway.url, sock=raw, ping_interval=None, max_size=None,
+                                    max_queue=1, read_limit=1024, **options)
+
+
+async def follow(ws, position, last, stall):
+    """Reads up to seq `last`, stalling at random; returns the checksum of all payloads."""
+    crc = 0
+    while position < last:
+        event = json.loads(await asyncio.wait_for(ws.recv(), PATIENCE))
+        assert event["seq"] == position + 1, (position, event["seq"])
+        position += 1
+        crc = zlib.crc32(event["payload"]["x"].encode(), crc)
+        if stall.random() < 0.02:
+            await asyncio.sleep(stall.random() * 0.05)  # a client that does something else
+    return crc

@@ -4,13 +4,12 @@ import asyncio
 import json
 import os
 import random
-import socket
 import zlib
 
 import pytest
 import websockets
 
-from gateway import HELLO, PATIENCE, Gateway, connect
+from gateway import HELLO, PATIENCE, Gateway, connect, connect_narrow, follow
 from rawws import BINARY, CLOSE, CONT, PING, PONG, TEXT, Raw, close_frame, frame
 
 pytestmark = pytest.mark.san
@@ -199,11 +198,14 @@ def test_a_compressed_hello(echo):
     with Raw(echo.port, "/ws", OFFER) as ws:
         ws.send(frame(TEXT, deflate(json.dumps(HELLO).encode()), rsv=RSV1))
         assert json.loads(ws.receive()[1])["type"] == "hello-ok"
-    for payload, code in ((b"no deflate", 1007), (deflate(b"\xff" * 200), 1007),
-                          (deflate(b" " * (64 * 1024 + 1)), 1009), (deflate(bytes(100 * MAX)), 1009)):
+    before = echo.metrics()['lurkbot_handshakes_total{outcome="bad-hello"}']
+    bad = ((b"no deflate", 1007), (deflate(b"\xff" * 200), 1007),
+           (deflate(b" " * (64 * 1024 + 1)), 1009), (deflate(bytes(100 * MAX)), 1009))
+    for payload, code in bad:
         with Raw(echo.port, "/ws", OFFER) as ws:
             ws.send(frame(TEXT, payload, rsv=RSV1))
             assert ws.close_code() == code
+    assert echo.metrics()['lurkbot_handshakes_total{outcome="bad-hello"}'] == before + len(bad)
 
 
 # --- what clients are sent ------------------------------------------------------------------------
@@ -313,27 +315,6 @@ def test_what_was_missed_comes_plain(start):
 # --- slow clients ---------------------------------------------------------------------------------
 
 
-def narrow(gateway):
-    """A socket that holds next to nothing."""
-    raw = socket.socket()
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * KILO)
-    raw.connect(("127.0.0.1", gateway.port))
-    return raw
-
-
-async def follow(ws, position, last, stall):
-    """Reads up to seq `last`, stalling at random; returns the checksum of all payloads."""
-    crc = 0
-    while position < last:
-        event = await event_of(ws)
-        assert event["seq"] == position + 1, (position, event["seq"])
-        position += 1
-        crc = zlib.crc32(event["payload"]["x"].encode(), crc)
-        if stall.random() < 0.02:
-            await asyncio.sleep(stall.random() * 0.05)  # a client that does something else
-    return crc
-
-
 @pytest.mark.parametrize("sender", ["send", "auto"])
 def test_streams_are_whole_whatever_the_sockets_take(start, sender):
     """Compressed and plain clients are stuck in the same events, and in others."""
@@ -345,9 +326,7 @@ def test_streams_are_whole_whatever_the_sockets_take(start, sender):
     async def scenario():
         followers = []
         for n in range(clients):
-            ws = await websockets.connect(gateway.url, sock=narrow(gateway), max_size=None, max_queue=1,
-                                          read_limit=KILO, ping_interval=None,
-                                          compression="deflate" if n % 3 else None)
+            ws = await connect_narrow(gateway, compression="deflate" if n % 3 else None)
             followers.append((ws, (await greet(ws))["resume"]["seq"]))
         publisher = await connect(gateway, {"events": []})
         first = followers[0][1]

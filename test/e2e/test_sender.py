@@ -3,13 +3,11 @@
 import asyncio
 import json
 import random
-import socket
 import zlib
 
 import pytest
-import websockets
 
-from gateway import HELLO, PATIENCE, Gateway, connect
+from gateway import HELLO, PATIENCE, Gateway, connect, connect_narrow, follow
 
 KILO = 1024
 
@@ -38,28 +36,11 @@ def sender(request, has_io_uring):
     return request.param
 
 
-async def narrow(gateway):
+async def greeted(gateway):
     """A client whose socket holds next to nothing, and which reads only when it is asked to."""
-    raw = socket.socket()
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * KILO)
-    raw.connect(("127.0.0.1", gateway.port))
-    ws = await websockets.connect(gateway.url, sock=raw, compression=None, ping_interval=None,
-                                  max_size=None, max_queue=1, read_limit=KILO)
+    ws = await connect_narrow(gateway, compression=None)
     await ws.send(json.dumps(HELLO))
     return ws, json.loads(await ws.recv())["resume"]["seq"]
-
-
-async def follow(ws, position, last, stall):
-    """Reads up to seq `last`, stalling at random; returns the checksum of all payloads."""
-    crc = 0
-    while position < last:
-        event = json.loads(await asyncio.wait_for(ws.recv(), PATIENCE))
-        assert event["seq"] == position + 1, (position, event["seq"])
-        position += 1
-        crc = zlib.crc32(event["payload"]["x"].encode(), crc)
-        if stall.random() < 0.02:
-            await asyncio.sleep(stall.random() * 0.05)  # a client that does something else
-    return crc
 
 
 @pytest.mark.san
@@ -70,7 +51,7 @@ def test_streams_are_whole_whatever_the_sockets_take(start, sender):
     texts = [chr(97 + i % 26) * dice.choice((1, 100, 3000, 20000)) for i in range(events)]
 
     async def scenario():
-        followers = [await narrow(gateway) for _ in range(clients)]
+        followers = [await greeted(gateway) for _ in range(clients)]
         publisher = await connect(gateway, {"events": []})
         first = followers[0][1]
         reading = [asyncio.ensure_future(follow(ws, at, first + events, random.Random(n)))
