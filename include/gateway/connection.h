@@ -166,6 +166,18 @@ bool connection_is_clear(const struct connection *connection);
 size_t connection_note_sent(struct connection *connection, int result, size_t len) must_check;
 
 /*
+ * What is queued, where somebody else may send it to the socket, and tells connection_note_pushed what became of
+ * it; empty where not. Valid until something is done to the connection.
+ */
+struct span connection_queued(const struct connection *connection);
+
+/*
+ * What connection_queued said was sent with this result: as many bytes as the kernel took, or -errno. Ends no
+ * connection: one whose socket is of no more use is found out by the next flush.
+ */
+void connection_note_pushed(struct connection *connection, int result);
+
+/*
  * Takes over a reference to the frame of which all but the last `left` bytes (at least 1) were sent: the
  * rest goes out before anything else.  Only while nothing is queued and no other frame is held.  False: the
  * connection has ended.

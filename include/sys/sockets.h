@@ -3,9 +3,12 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "base/macros.h"
 
@@ -33,6 +36,15 @@ void socket_peer_get(int fd, struct socket_peer *ret);
 
 /* Writes it as socket_address_text does, and returns ret_text. */
 const char *socket_peer_text(const struct socket_peer *peer, char ret_text[SOCKET_TEXT_MAX]);
+
+/*
+ * Sends the bytes of `count` parts, at least one, in their order, without waiting and without SIGPIPE. Returns how
+ * many the kernel took, 0 where it has no room for now; -1 with errno for a socket of no more use.
+ */
+ssize_t socket_send(int fd, const struct iovec *parts, size_t count) must_check;
+
+/* Whether a send that failed with this errno failed only because the socket has no room for now. */
+bool socket_is_full(int error);
 
 /*
  * The uid of the process at the other end of a Unix socket, when it connected. Returns 0 or

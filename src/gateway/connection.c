@@ -21,6 +21,7 @@
 #include "conf/conf.h"
 #include "gateway/context.h"
 #include "gateway/poller.h"
+#include "gateway/sender.h"
 #include "gateway/stuck.h"
 #include "proto/frame.h"
 #include "proto/hello.h"
@@ -132,26 +133,12 @@ on_flushed(struct connection *c)
 	}
 }
 
-/* Whether a send failed only because the socket has no room for now. */
-static bool
-is_no_room(int error)
-{
-	return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS;
-}
-
 /* Sends `total` bytes in `count` parts; returns how many were taken, or -1 for a socket of no use. */
 static ssize_t
 send_parts(struct connection *c, struct iovec *parts, size_t count, size_t total)
 {
-	struct msghdr message = { .msg_iov = parts, .msg_iovlen = count };
-	ssize_t n;
+	ssize_t n = socket_send(c->fd, parts, count);
 
-	do
-		n = count == 1 ? send(c->fd, parts->iov_base, total, MSG_NOSIGNAL | MSG_DONTWAIT)
-			       : sendmsg(c->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && is_no_room(errno))
-		n = 0;
 	if (n > 0)
 		counters_add(&c->gateway->counters->bytes_out, (uint64_t)n);
 	c->stalled = n >= 0 && (size_t)n < total;
@@ -230,22 +217,28 @@ continue_input(struct connection *c)
 	update_events(c);
 }
 
+/* The kernel took n bytes of what is owed. */
+static void
+note_taken(struct connection *c, size_t n)
+{
+	(void)traffic_settle(c->gateway, c->traffic, n, c->framed);
+	/* One that gets no ping, or whose pong is not read, shows by taking output that it lives. */
+	if (n > 0 && (c->blocked || !list_is_empty(&c->lag)) &&
+	    (c->deadline.kind == DEADLINE_PING || c->deadline.kind == DEADLINE_PONG))
+		deadline_set(c->gateway->deadlines, &c->deadline, DEADLINE_PING, clock_mono_ms());
+}
+
 /* Sends what waits, as far as the kernel takes it; false when that ended the connection. */
 static bool
 push(struct connection *c)
 {
 	ssize_t n = send_with(c, SPAN(""));
 
-	if (n < 0) {
+	if (n < 0)
 		connection_abort(c, strerror(errno));
-		return false;
-	}
-	(void)traffic_settle(c->gateway, c->traffic, (size_t)n, c->framed);
-	/* One that gets no ping, or whose pong is not read, shows by taking output that it lives. */
-	if (n > 0 && (c->blocked || !list_is_empty(&c->lag)) &&
-	    (c->deadline.kind == DEADLINE_PING || c->deadline.kind == DEADLINE_PONG))
-		deadline_set(c->gateway->deadlines, &c->deadline, DEADLINE_PING, clock_mono_ms());
-	return true;
+	else
+		note_taken(c, (size_t)n);
+	return n >= 0;
 }
 
 static void
@@ -253,7 +246,7 @@ flush(struct connection *c)
 {
 	size_t limit = c->gateway->conf->gateway.max_buffered_bytes;
 
-	if (has_output(c) && !push(c))
+	if (has_output(c) && !c->stalled && !push(c))
 		return;
 	if (!has_output(c))
 		on_flushed(c);
@@ -525,7 +518,7 @@ connection_is_clear(const struct connection *c)
 size_t
 connection_note_sent(struct connection *c, int result, size_t len)
 {
-	if (is_no_room(-result))
+	if (socket_is_full(-result))
 		result = 0;
 	if (result < 0) {
 		connection_abort(c, strerror(-result));
@@ -534,6 +527,27 @@ connection_note_sent(struct connection *c, int result, size_t len)
 	c->stalled = (size_t)result < len;
 	update_events(c);
 	return (size_t)result;
+}
+
+struct span
+connection_queued(const struct connection *c)
+{
+	bool is_alone =
+	    c->state == CONNECTION_OPEN && !c->stalled && has_output(c) && c->traffic->held == NULL;
+
+	return is_alone ? buf_span(&c->traffic->out) : SPAN("");
+}
+
+void
+connection_note_pushed(struct connection *c, int result)
+{
+	if (socket_is_full(-result))
+		result = 0;
+	if (result < 0)
+		return;
+	counters_add(&c->gateway->counters->bytes_out, (uint64_t)result);
+	c->stalled = (size_t)result < queued_bytes(c);
+	note_taken(c, (size_t)result);
 }
 
 bool
@@ -560,6 +574,7 @@ connections_flush(struct gateway *g)
 	 * fast as it asks would keep the loop to itself.
 	 */
 	list_append(&g->dirty, &g->dirty_end);
+	sender_push(g, &g->dirty_end);
 	while ((first = list_first(&g->dirty)) != &g->dirty_end) {
 		struct connection *c = container_of(first, struct connection, dirty);
 

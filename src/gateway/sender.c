@@ -108,6 +108,15 @@ settle(struct sender *sender, struct connection *c, int result)
 	return sender->run.n - sent;
 }
 
+/* Fewer were taken than were given: the ring is of no more use. */
+static void
+give_up(struct gateway *g)
+{
+	log_warning("io_uring failed: sending without from now on");
+	uring_close(g->uring);
+	g->uring = NULL;
+}
+
 static void
 submit(struct gateway *g)
 {
@@ -126,12 +135,68 @@ submit(struct gateway *g)
 	counters_add(&g->counters->bytes_out, (uint64_t)taken * sender->run.n - missing);
 	if (taken == count)
 		return;
-	log_warning("io_uring failed: sending without from now on");
-	uring_close(g->uring);
-	g->uring = NULL;
+	give_up(g);
 	for (unsigned i = taken; i < count; i++)
 		send_one(sender, sender->waiting[i]);
 }
+
+/* --- what each is owed ---------------------------------------------------------------------- */
+
+/* Those that wait are sent what is queued for them. Each stands in `waiting` until it is told the outcome. */
+static void
+submit_queued(struct gateway *g)
+{
+	struct sender *sender = g->sender;
+	unsigned count = 0, taken;
+	void *owner;
+	int result;
+
+	for (unsigned i = 0; i < sender->count && sender->count >= WORTH_IT; i++) {
+		struct connection *c = sender->waiting[i];
+
+		if (!is_known(g, c))
+			continue;
+		sender->waiting[count] = c;
+		uring_add(g->uring, c->fd, connection_queued(c), &sender->waiting[count++]);
+	}
+	sender->count = 0;
+	if (count == 0)
+		return;
+	taken = uring_submit(g->uring);
+	while (uring_next(g->uring, &owner, &result)) {
+		struct connection **at = owner;
+
+		connection_note_pushed(*at, result);
+		*at = NULL;
+	}
+	for (unsigned i = 0; i < taken; i++)
+		if (sender->waiting[i] != NULL)
+			connection_note_pushed(
+			    sender->waiting[i], (int)connection_queued(sender->waiting[i]).n);
+	if (taken < count)
+		give_up(g);
+}
+
+void
+sender_push(struct gateway *g, const struct list *end)
+{
+	struct sender *sender = g->sender;
+
+	for (struct list *at = list_first(&g->dirty); at != end && g->uring != NULL;
+	     at = at->next) {
+		struct connection *c = container_of(at, struct connection, dirty);
+
+		if (connection_queued(c).n == 0)
+			continue;
+		sender->waiting[sender->count++] = c;
+		if (sender->count == SENDS_AT_ONCE)
+			submit_queued(g);
+	}
+	if (g->uring != NULL)
+		submit_queued(g);
+}
+
+/* --- a run to many ---------------------------------------------------------------------------- */
 
 void
 sender_begin(struct gateway *g, struct span run, unsigned count, sender_fn on_short)

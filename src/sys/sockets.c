@@ -106,6 +106,27 @@ socket_peer_text(const struct socket_peer *peer, char ret_text[SOCKET_TEXT_MAX])
 	return ret_text;
 }
 
+bool
+socket_is_full(int error)
+{
+	return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS;
+}
+
+ssize_t
+socket_send(int fd, const struct iovec *parts, size_t count)
+{
+	enum { FLAGS = MSG_NOSIGNAL | MSG_DONTWAIT };
+	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)parts,
+		.msg_iovlen = count };
+	ssize_t n;
+
+	do
+		n = count == 1 ? send(fd, parts->iov_base, parts->iov_len, FLAGS)
+			       : sendmsg(fd, &message, FLAGS);
+	while (n < 0 && errno == EINTR);
+	return n < 0 && socket_is_full(errno) ? 0 : n;
+}
+
 int
 socket_peer_uid(int fd, uid_t *ret_uid)
 {
