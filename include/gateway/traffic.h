@@ -37,6 +37,9 @@ enum { TRAFFIC_PARTS = 2 };
 /* An empty one; NULL without memory. To be returned to the same gateway. */
 struct traffic *traffic_borrow(struct gateway *gateway);
 
+/* Borrows one into *traffic, where that is NULL. False without memory. */
+bool traffic_need(struct gateway *gateway, struct traffic **traffic) must_check;
+
 /* Takes it back, also with bytes in it, which are dropped. NULL is allowed. No frame may be held. */
 void traffic_return(struct gateway *gateway, struct traffic *traffic);
 
@@ -49,7 +52,10 @@ bool traffic_is_over(const struct traffic *traffic);
 /* Bytes that are to be sent; 0 for NULL. */
 size_t traffic_owed(const struct traffic *traffic);
 
-/* These bytes, in the order in which they go out, as at most TRAFFIC_PARTS parts. Returns how many. */
+/* Those of them that are queued behind the frame that is held; 0 for NULL. */
+size_t traffic_queued(const struct traffic *traffic);
+
+/* The bytes of traffic_owed, in the order in which they go out, as at most TRAFFIC_PARTS parts. Returns how many. */
 size_t traffic_parts(const struct traffic *traffic, struct iovec *ret_parts);
 
 /*

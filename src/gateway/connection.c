@@ -46,22 +46,6 @@ has_output(const struct connection *c)
 	return traffic_owed(c->traffic) > 0;
 }
 
-/* What is queued, without the frame that is held. */
-static size_t
-queued_bytes(const struct connection *c)
-{
-	return c->traffic == NULL ? 0 : c->traffic->out.len;
-}
-
-/* From here on there is c->traffic; false without memory. */
-static bool
-begin_traffic(struct connection *c)
-{
-	if (c->traffic == NULL)
-		c->traffic = traffic_borrow(c->gateway);
-	return c->traffic != NULL;
-}
-
 /* Only where nobody up the stack looks at it any more. */
 static void
 end_traffic(struct connection *c)
@@ -255,9 +239,9 @@ flush(struct connection *c)
 	if (c->state == CONNECTION_DEAD)
 		return;
 	/* Reading begins again at half the limit, so that one byte does not switch it each time. */
-	if (queued_bytes(c) > limit)
+	if (traffic_queued(c->traffic) > limit)
 		c->blocked = true;
-	else if (queued_bytes(c) <= limit / 2)
+	else if (traffic_queued(c->traffic) <= limit / 2)
 		c->blocked = false;
 	continue_input(c);
 }
@@ -296,7 +280,7 @@ on_readable(struct connection *c)
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		counters_add(&c->gateway->counters->bytes_in, (uint64_t)n);
-		if (begin_traffic(c))
+		if (traffic_need(c->gateway, &c->traffic))
 			take_input(c, c->gateway->read_buffer, (size_t)n);
 		else
 			connection_abort(c, "out of memory");
@@ -388,7 +372,7 @@ connection_close(struct connection *c, uint16_t code, const char *reason)
 {
 	if (!begin_end(c, code, reason))
 		return;
-	if (!begin_traffic(c)) {
+	if (!traffic_need(c->gateway, &c->traffic)) {
 		connection_kill(c);
 		return;
 	}
@@ -465,7 +449,7 @@ connection_queue(struct connection *c, struct span bytes)
 {
 	if (c->state != CONNECTION_OPEN)
 		return;
-	if (begin_traffic(c))
+	if (traffic_need(c->gateway, &c->traffic))
 		buf_append_span(&c->traffic->out, bytes);
 	if (c->traffic == NULL || buf_status(&c->traffic->out) != 0) {
 		connection_fail(c);
@@ -474,7 +458,7 @@ connection_queue(struct connection *c, struct span bytes)
 	if (list_is_empty(&c->dirty) && !c->stalled)
 		list_append(&c->gateway->dirty, &c->dirty);
 	/* Answers pile up inside one turn too: the handler stops at the limit. */
-	if (queued_bytes(c) > c->gateway->conf->gateway.max_buffered_bytes)
+	if (traffic_queued(c->traffic) > c->gateway->conf->gateway.max_buffered_bytes)
 		c->blocked = true;
 }
 
@@ -485,7 +469,7 @@ connection_queue_frame(struct connection *c, enum ws_opcode opcode, struct span 
 	size_t header_len = frame_header_write(header, opcode, true, payload.n, NULL);
 
 	/* Both or neither: behind a header alone nothing else could be sent. */
-	if (c->state == CONNECTION_OPEN && begin_traffic(c))
+	if (c->state == CONNECTION_OPEN && traffic_need(c->gateway, &c->traffic))
 		(void)buf_reserve(&c->traffic->out, header_len + payload.n);
 	connection_queue(c, span_make((const char *)header, header_len));
 	connection_queue(c, payload);
@@ -546,14 +530,14 @@ connection_note_pushed(struct connection *c, int result)
 	if (result < 0)
 		return;
 	counters_add(&c->gateway->counters->bytes_out, (uint64_t)result);
-	c->stalled = (size_t)result < queued_bytes(c);
+	c->stalled = (size_t)result < traffic_queued(c->traffic);
 	note_taken(c, (size_t)result);
 }
 
 bool
 connection_hold_take(struct connection *c, struct stuck_frame *frame, size_t left)
 {
-	if (!begin_traffic(c)) {
+	if (!traffic_need(c->gateway, &c->traffic)) {
 		stuck_frame_unref(c->gateway->stuck, frame);
 		connection_abort(c, "out of memory");
 		return false;

@@ -26,6 +26,14 @@ traffic_borrow(struct gateway *g)
 	return t;
 }
 
+bool
+traffic_need(struct gateway *g, struct traffic **traffic)
+{
+	if (*traffic == NULL)
+		*traffic = traffic_borrow(g);
+	return *traffic != NULL;
+}
+
 static void
 free_one(struct traffic *t)
 {
@@ -76,6 +84,12 @@ size_t
 traffic_owed(const struct traffic *t)
 {
 	return t == NULL ? 0 : t->held_left + t->out.len;
+}
+
+size_t
+traffic_queued(const struct traffic *t)
+{
+	return t == NULL ? 0 : t->out.len;
 }
 
 static size_t
