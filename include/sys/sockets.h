@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -54,3 +55,9 @@ int socket_unix_address(const char *path, struct sockaddr_storage *ret, socklen_
  * Returns 0, -ENOENT, -ECONNREFUSED, or another -errno.
  */
 int socket_connect_unix(const char *path, int *ret_fd) must_check;
+
+/*
+ * Whether the peer is on this machine: 127.0.0.0/8, ::1, the first as IPv6, or no IP address at all.
+ * False where it cannot be told.
+ */
+bool socket_peer_is_loopback(int fd);

@@ -37,6 +37,8 @@ enum {
 	MEMBER(field), .type = SETTING_INT, .default_text = #value, .min = (low), .max = (high), \
 		       .changed_by = (enum setting_change)(when), .unit = (counted)
 
+#define WANTED_FILE "the path of a file that begins with / or ~/"
+
 const struct setting settings[] = {
 	{ MEMBER(host), .type = SETTING_STRING, .default_text = "127.0.0.1", .check = check_host,
 	    .wanted = "a host name or an IP address, such as 127.0.0.1, ::1 or 0.0.0.0",
@@ -91,9 +93,32 @@ const struct setting settings[] = {
 	{ MEMBER(echo), .type = SETTING_BOOL, .default_text = "false",
 	    .changed_by = SETTING_BY_RELOAD_FOR_NEW,
 	    .help = "serve /echo, for conformance suites and benchmarks" },
+	{ MEMBER(auth_enabled), .type = SETTING_BOOL, .default_text = "false",
+	    .changed_by = SETTING_BY_RELOAD, .help = "ask every client for a token or the password" },
+	{ MEMBER(auth_tokens), .type = SETTING_TOKENS, .is_secret = true, .default_text = "", .changed_by = SETTING_BY_RELOAD,
+	    .help = "tokens that clients may come with" },
+	{ MEMBER(auth_password), .type = SETTING_SECRET, .is_secret = true, .default_text = "",
+	    .changed_by = SETTING_BY_RELOAD, .help = "password that clients may come with" },
+	{ MEMBER(auth_tokens_file), .type = SETTING_STRING, .default_text = "",
+	    .changed_by = SETTING_BY_RELOAD, .check = check_file, .wanted = WANTED_FILE,
+	    .help = "file of further tokens, one a line, for the user alone (0600)" },
+	{ MEMBER(auth_jwt_secret_file), .type = SETTING_STRING, .default_text = "",
+	    .changed_by = SETTING_BY_RELOAD, .check = check_file, .wanted = WANTED_FILE,
+	    .help = "file of the key by which HS256 tokens are checked, at least 32 bytes (0600)" },
+	{ MEMBER(auth_jwt_public_key_file), .type = SETTING_STRING, .default_text = "",
+	    .changed_by = SETTING_BY_RELOAD, .check = check_file, .wanted = WANTED_FILE,
+	    .help = "PEM file of the Ed25519 public key by which EdDSA tokens are checked" },
+	{ MEMBER(auth_jwt_audience), .type = SETTING_STRING, .default_text = "",
+	    .changed_by = SETTING_BY_RELOAD, .check = check_word,
+	    .wanted = "at most 256 visible ASCII characters",
+	    .help = "audience that signed tokens must name" },
+	{ MEMBER(allow_unauthenticated), .type = SETTING_BOOL, .default_text = "false",
+	    .changed_by = SETTING_BY_RELOAD,
+	    .help = "without authentication, serve clients of other machines too" },
+	{ MEMBER(metrics_public), .type = SETTING_BOOL, .default_text = "false",
+	    .changed_by = SETTING_BY_RELOAD, .help = "serve /metrics to everybody, without a token" },
 	{ MEMBER(log_file), .type = SETTING_STRING, .default_text = "", .check = check_file,
-	    .wanted = "the path of a file that begins with / or ~/",
-	    .help = "log file; empty for $LURKBOT_HOME/logs/gateway.log" },
+	    .wanted = WANTED_FILE, .help = "log file; empty for $LURKBOT_HOME/logs/gateway.log" },
 	{ MEMBER(log_level), .type = SETTING_ENUM, .default_text = "info", .choices = log_levels,
 	    .changed_by = SETTING_BY_RELOAD, .help = "least level that is logged" },
 	{ MEMBER(log_format), .type = SETTING_ENUM, .default_text = "text", .choices = log_formats,
@@ -138,7 +163,7 @@ settings_by_flag(struct span flag)
 		flag = span_skip(flag, 2);
 	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
 		setting_flag(&settings[i], name);
-		if (span_is(flag, name + 2))
+		if (setting_has_flag(&settings[i]) && span_is(flag, name + 2))
 			return &settings[i];
 	}
 	return NULL;
@@ -165,6 +190,12 @@ settings_by_alias(struct span variable)
 			return settings_by_key(span_cstr(aliases[i].key));
 	}
 	return NULL;
+}
+
+bool
+setting_has_flag(const struct setting *s)
+{
+	return !s->is_secret;
 }
 
 void
@@ -204,6 +235,10 @@ setting_type_name(enum setting_type type)
 		return "choice";
 	case SETTING_LIST:
 		return "list of strings";
+	case SETTING_SECRET:
+		return "secret";
+	case SETTING_TOKENS:
+		return "list of tokens";
 	}
 	return "";
 }
