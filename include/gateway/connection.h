@@ -27,6 +27,7 @@ struct audience;
 struct connection;
 struct gateway;
 struct hello;
+struct identity;
 struct stuck_frame;
 
 enum connection_state {
@@ -87,6 +88,7 @@ struct connection {
 	void (*on_message)(struct connection *connection, struct span text, bool binary);
 
 	/* the protocol's, from hello-ok on */
+	struct identity *identity; /* who was let in, from then on; see gateway/admission */
 	struct hello *hello;
 	struct audience *audience;
 	struct list member; /* the audience's members, while level with the worker */

@@ -16,6 +16,7 @@
 #include "base/log.h"
 
 struct audiences;
+struct auth;
 struct catchup;
 struct conf;
 struct counters;
@@ -61,6 +62,8 @@ struct gateway {
 	struct sender *sender;
 	struct uring *uring; /* the sender's; NULL: a system call for each send */
 	struct deadlines *deadlines;
+	struct auth *auth;
+	uint64_t first_expiry_ms; /* see gateway/admission */
 	struct audiences *audiences;
 	struct fanout *fanout;
 	struct publisher *publisher;

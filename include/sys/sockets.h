@@ -58,6 +58,6 @@ int socket_connect_unix(const char *path, int *ret_fd) must_check;
 
 /*
  * Whether the peer is on this machine: 127.0.0.0/8, ::1, the first as IPv6, or no IP address at all.
- * False where it cannot be told.
+ * False where it is not known.
  */
-bool socket_peer_is_loopback(int fd);
+bool socket_peer_is_loopback(const struct socket_peer *);

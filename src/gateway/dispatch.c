@@ -44,6 +44,10 @@ on_request(struct answer *to, const struct envelope *frame)
 	else if (to->method == METHOD_OTHER)
 		answer_fail(to, ERROR_METHOD_NOT_FOUND, NULL, "method", "Method not found: %.*s",
 		    (int)frame->method.n, frame->method.p);
+	else if (!method_is_allowed(method_at(to->method), c->identity))
+		answer_fail(to, ERROR_INVALID_REQUEST, "forbidden", "method",
+		    "%.*s needs the scope %s, which the token of this connection has not got",
+		    SPAN_ARGS(frame->method), method_scope_name(method_at(to->method)->scope));
 	else if (c->gateway->draining)
 		answer_fail(to, ERROR_UNAVAILABLE, "shutting-down", NULL,
 		    "The gateway is stopping; come back in a moment");

@@ -13,8 +13,11 @@
 #include "base/jsonw.h"
 #include "bus/counters.h"
 #include "conf/conf.h"
+#include "conf/scope.h"
+#include "gateway/admission.h"
 #include "gateway/context.h"
 #include "gateway/endpoints.h"
+#include "gateway/identity.h"
 #include "gateway/outcomes.h"
 #include "gateway/presence.h"
 #include "gateway/refuse.h"
@@ -84,10 +87,10 @@ respond(struct connection *c, int status, const char *type, struct span body, co
 		connection_close(c, 0, http_status_text(status));
 }
 
-/* Answers {"error":{"code","message"}}, as the protocol's errors look. */
+/* Answers {"error":{"code","message","details"?}}, as the protocol's errors look. */
 static void
-respond_error(struct connection *c, int status, enum error_code code, const char *message,
-    const char *lines, enum after after)
+respond_reason(struct connection *c, int status, enum error_code code, const char *reason,
+    const char *message, const char *lines, enum after after)
 {
 	struct buf *text = &c->gateway->text;
 	struct jsonw w;
@@ -101,6 +104,13 @@ respond_error(struct connection *c, int status, enum error_code code, const char
 	jsonw_cstr(&w, error_code_name(code));
 	jsonw_key(&w, "message");
 	jsonw_cstr(&w, message);
+	if (reason != NULL) {
+		jsonw_key(&w, "details");
+		jsonw_object(&w);
+		jsonw_key(&w, "reason");
+		jsonw_cstr(&w, reason);
+		jsonw_object_end(&w);
+	}
 	jsonw_object_end(&w);
 	jsonw_object_end(&w);
 	buf_append_cstr(text, "\n");
@@ -108,6 +118,30 @@ respond_error(struct connection *c, int status, enum error_code code, const char
 		connection_fail(c);
 	else
 		respond(c, status, "application/json", buf_span(text), lines, after);
+}
+
+static void
+respond_error(struct connection *c, int status, enum error_code code, const char *message,
+    const char *lines, enum after after)
+{
+	respond_reason(c, status, code, NULL, message, lines, after);
+}
+
+/* Whom authentication turned away (PROTOCOL section 9). */
+static void
+respond_unauthorized(struct connection *c, enum auth_verdict verdict, enum after after)
+{
+	const char *sentence = auth_verdict_sentence(verdict);
+
+	outcome_settle(c, OUTCOME_UNAUTHORIZED);
+	refuse_log(c, sentence);
+	if (verdict == AUTH_NO_MEMORY)
+		respond_error(c, 500, ERROR_INTERNAL_ERROR, sentence, "", after);
+	else if (verdict == AUTH_FOREIGN)
+		respond_reason(c, 403, ERROR_INVALID_REQUEST, "unauthorized", sentence, "", after);
+	else
+		respond_reason(c, 401, ERROR_INVALID_REQUEST, "unauthorized", sentence,
+		    "WWW-Authenticate: Bearer\r\n", after);
 }
 
 static void
@@ -140,6 +174,24 @@ is_websocket_path(const struct connection *c, struct span path)
 	       (span_is(path, "/echo") && c->gateway->conf->gateway.echo);
 }
 
+/* Makes the connection who its request says. False: it was turned away. */
+static bool
+is_admitted(struct connection *c, const struct http_head *head, bool has_hello)
+{
+	struct identity *identity = NULL;
+	enum auth_verdict verdict = admission_check_request(c, head, &identity);
+
+	/* Who comes without a token may bring one in the hello, where all is said again. */
+	if (has_hello && (verdict == AUTH_MISSING || verdict == AUTH_FOREIGN))
+		return true;
+	admission_count(c, verdict);
+	if (auth_is_good(verdict))
+		admission_enter_take(c, identity);
+	else
+		respond_unauthorized(c, verdict, AFTER_CLOSE);
+	return auth_is_good(verdict);
+}
+
 static void
 upgrade(struct connection *c, const struct http_head *head, const struct handshake *handshake)
 {
@@ -151,6 +203,8 @@ upgrade(struct connection *c, const struct http_head *head, const struct handsha
 		    "No WebSocket is served at this path; connect to / or /ws", "", AFTER_CLOSE);
 		return;
 	}
+	if (!is_admitted(c, head, !echo))
+		return;
 	buf_reset(reply);
 	handshake_accept_write(
 	    reply, handshake, handshake->wants_lurkbot_v1 && !echo ? "lurkbot.v1" : NULL);
@@ -181,6 +235,31 @@ after_of(const struct connection *c, const struct http_head *head)
 	return (enum after)after;
 }
 
+/* Whether the endpoint may be told to who asks; else that was answered. */
+static bool
+is_allowed(struct connection *c, const struct endpoint *endpoint, const struct http_head *head,
+    enum after after)
+{
+	struct identity *identity = NULL;
+	enum auth_verdict verdict;
+	bool may_read;
+
+	if (endpoint_is_public(endpoint, c->gateway))
+		return true;
+	verdict = admission_check_request(c, head, &identity);
+	admission_count(c, verdict);
+	if (!auth_is_good(verdict)) {
+		respond_unauthorized(c, verdict, after);
+		return false;
+	}
+	may_read = identity_has(identity, SCOPE_READ);
+	identity_unref(identity);
+	if (!may_read)
+		respond_reason(c, 403, ERROR_INVALID_REQUEST, "forbidden",
+		    "This path needs the scope read, which the token has not got", "", after);
+	return may_read;
+}
+
 static void
 answer_plain(struct connection *c, const struct http_head *head)
 {
@@ -206,6 +285,8 @@ answer_plain(struct connection *c, const struct http_head *head)
 		    "Allow: GET, HEAD\r\n", after);
 		return;
 	}
+	if (!is_allowed(c, endpoint, head, after))
+		return;
 	buf_reset(&c->gateway->text);
 	endpoint_run(endpoint, c->gateway, head, &answer);
 	if (buf_status(&c->gateway->text) != 0)
@@ -296,7 +377,7 @@ on_expired(struct connection *c, enum deadline_kind kind)
 static void
 on_closing(struct connection *c)
 {
-	(void)c;
+	admission_leave(c);
 }
 
 /* Whatever comes now is thrown away; the peer is done when it closes. */

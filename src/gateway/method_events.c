@@ -8,10 +8,12 @@
 
 #include "base/jsonw.h"
 #include "conf/conf.h"
+#include "gateway/admission.h"
 #include "gateway/audience.h"
 #include "gateway/catchup.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
+#include "gateway/identity.h"
 #include "gateway/namespaces.h"
 #include "gateway/pending.h"
 #include "gateway/publisher.h"
@@ -79,6 +81,11 @@ is_publishable(const struct answer *to, const struct param_value *values)
 		    "%.*s is published by the gateway alone; publish agent.*, channel.*, "
 		    "session.message or a namespace of your own",
 		    (int)event.n, event.p);
+	else if (!identity_may_publish(to->connection->identity, event))
+		answer_fail(to, ERROR_INVALID_REQUEST, "forbidden", "params.event",
+		    "The token of this connection may not publish %.*s, but only what its events "
+		    "allow",
+		    SPAN_ARGS(event));
 	else if (values[PUBLISH_TO].is_present)
 		answer_fail(to, ERROR_INVALID_REQUEST, "unsupported", "params.to",
 		    "This gateway sends no events to single connections; leave to out");
@@ -138,6 +145,7 @@ write_subscribed(const struct connection *c, const struct filter *filter)
 static void
 subscribe_take(const struct answer *to, struct filter *filter)
 {
+	admission_restrict(to->connection, filter);
 	if (!write_subscribed(to->connection, filter)) {
 		filter_free(filter);
 		answer_no_memory(to);

@@ -23,6 +23,7 @@ outcome_name(enum outcome outcome)
 		[OUTCOME_BAD_HELLO] = "bad-hello",
 		[OUTCOME_TIMEOUT] = "timeout",
 		[OUTCOME_LEFT] = "left",
+		[OUTCOME_UNAUTHORIZED] = "unauthorized",
 	};
 
 	return names[outcome];

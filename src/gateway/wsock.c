@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "bus/counters.h"
 #include "conf/conf.h"
+#include "gateway/admission.h"
 #include "gateway/audience.h"
 #include "gateway/catchup.h"
 #include "gateway/context.h"
@@ -182,6 +183,7 @@ on_closing(struct connection *c)
 	presence_leave(c);
 	catchup_leave(c);
 	audience_leave(c);
+	admission_leave(c);
 }
 
 static const struct connection_handler handler = {

@@ -106,42 +106,20 @@ socket_peer_text(const struct socket_peer *peer, char ret_text[SOCKET_TEXT_MAX])
 	return ret_text;
 }
 
-static bool
-ipv4_is_loopback(uint32_t address)
-{
-	return ntohl(address) >> 24 == IN_LOOPBACKNET;
-}
-
-static bool
-ipv6_is_loopback(const struct in6_addr *address)
-{
-	uint32_t tail;
-
-	if (!IN6_IS_ADDR_V4MAPPED(address))
-		return IN6_IS_ADDR_LOOPBACK(address);
-	memcpy(&tail, address->s6_addr + 12, sizeof(tail));
-	return ipv4_is_loopback(tail);
-}
-
 bool
-socket_peer_is_loopback(int fd)
+socket_peer_is_loopback(const struct socket_peer *peer)
 {
-	struct sockaddr_storage storage = { 0 };
-	socklen_t length = sizeof(storage);
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
+	struct in6_addr in6;
 
-	if (getpeername(fd, (struct sockaddr *)&storage, &length) < 0)
-		return false;
-	switch (storage.ss_family) {
+	memcpy(&in6, peer->address, sizeof(in6));
+	switch (peer->family) {
 	case AF_INET:
-		memcpy(&in, &storage, sizeof(in));
-		return ipv4_is_loopback(in.sin_addr.s_addr);
+		return peer->address[0] == IN_LOOPBACKNET;
 	case AF_INET6:
-		memcpy(&in6, &storage, sizeof(in6));
-		return ipv6_is_loopback(&in6.sin6_addr);
+		return IN6_IS_ADDR_LOOPBACK(&in6) ||
+		       (IN6_IS_ADDR_V4MAPPED(&in6) && peer->address[12] == IN_LOOPBACKNET);
 	default:
-		return storage.ss_family == AF_UNIX;
+		return peer->family == AF_UNIX;
 	}
 }
 

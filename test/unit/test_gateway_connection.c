@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "bus/counters.h"
 #include "conf/conf.h"
+#include "gateway/auth.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/httpd.h"
@@ -55,6 +56,7 @@ static int
 set_up(void **state)
 {
 	static const uint32_t length_ms[DEADLINE_KINDS] = { 10000, 10000, 10000, 10000, 2000 };
+	static char nobody[] = "";
 
 	(void)state;
 	conf.gateway = (struct conf_gateway){
@@ -63,6 +65,7 @@ set_up(void **state)
 		.max_in_flight = 64,
 		.max_fragments = 1024,
 		.echo = true,
+		.auth_jwt_audience = nobody,
 	};
 	g = (struct gateway){ .conf = &conf, .poller = poller_new(connection_on_ready) };
 	g.counters = aligned_alloc(64, sizeof(struct counters));
@@ -71,6 +74,7 @@ set_up(void **state)
 	list_init(&g.dirty);
 	list_init(&g.graveyard);
 	list_init(&g.pendings);
+	g.auth = auth_new(&conf);
 	g.read_buffer = malloc(GATEWAY_READ_BYTES);
 	g.deadlines = deadlines_new(length_ms, connection_on_deadline);
 	peer = -1;
@@ -108,6 +112,7 @@ tear_down(void **state)
 	end_all();
 	traffic_free_spares(&g);
 	deadlines_free(g.deadlines);
+	auth_free(g.auth);
 	free(g.read_buffer);
 	free(g.counters);
 	buf_fini(&g.text);
