@@ -219,5 +219,5 @@ conf_home(const struct conf_request *r, char **ret_home)
 const char *
 conf_source(const struct conf *conf, const struct setting *s)
 {
-	return conf->sources[settings_index(s)];
+	return conf->sources != NULL ? conf->sources[settings_index(s)] : NULL;
 }

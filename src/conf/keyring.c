@@ -133,19 +133,26 @@ read_tokens(struct keyring *k)
 	}
 }
 
-/* A name says whose connections end with a token, so two tokens cannot share one. */
+/* A name says whose connections end with a token, and a secret what its bearer may do: each is there once. */
 static void
-check_names(struct draft *d, const struct conf_tokens *tokens, const struct conf_tokens *others)
+check_pair(struct draft *d, const struct conf_token *a, const struct conf_token *b)
+{
+	if (strcmp(a->name, b->name) == 0)
+		conf_report_add(d->report, "gateway.auth_tokens", NULL,
+		    "two tokens have the name %s; give each one of its own", a->name);
+	else if (secret_is_equal(a->digest, b->digest))
+		conf_report_add(d->report, "gateway.auth_tokens", NULL,
+		    "%s and %s are the same token; keep one of them", b->name, a->name);
+}
+
+static void
+check_pairs(struct draft *d, const struct conf_tokens *tokens, const struct conf_tokens *others)
 {
 	for (size_t i = 0; i < tokens->count; i++) {
 		size_t end = tokens == others ? i : others->count;
 
-		for (size_t j = 0; j < end; j++) {
-			if (strcmp(tokens->list[i].name, others->list[j].name) == 0)
-				conf_report_add(d->report, "gateway.auth_tokens", NULL,
-				    "two tokens have the name %s; give each one of its own",
-				    tokens->list[i].name);
-		}
+		for (size_t j = 0; j < end; j++)
+			check_pair(d, &tokens->list[i], &others->list[j]);
 	}
 }
 
@@ -193,7 +200,7 @@ keyring_load(struct draft *d)
 	if (open_file(&k, "gateway.auth_jwt_public_key_file", conf->auth_jwt_public_key_file, 022))
 		read_public_key(&k);
 	secret_wipe_buf(&k.text);
-	check_names(d, &conf->auth_tokens, &conf->auth_tokens);
-	check_names(d, &d->conf->file_tokens, &d->conf->file_tokens);
-	check_names(d, &d->conf->file_tokens, &conf->auth_tokens);
+	check_pairs(d, &conf->auth_tokens, &conf->auth_tokens);
+	check_pairs(d, &d->conf->file_tokens, &d->conf->file_tokens);
+	check_pairs(d, &d->conf->file_tokens, &conf->auth_tokens);
 }

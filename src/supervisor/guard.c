@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "conf/data.h"
+#include "conf/conf.h"
+#include "conf/settings.h"
 #include "sys/process.h"
 
 static bool
@@ -36,6 +37,23 @@ guard_warn(const struct conf *conf)
 	if (!c->auth_enabled && !c->allow_unauthenticated)
 		log_warning("authentication is off: every user of this machine may do everything, "
 			    "and other machines are turned away");
+}
+
+void
+guard_tell_fixed(const struct conf *conf)
+{
+	for (size_t i = 0; i < settings_count(); i++) {
+		const struct setting *s = &settings[i];
+		const char *source = conf_source(conf, s);
+		char variable[SETTING_NAME_MAX];
+
+		setting_variable(s, variable);
+		if (s->is_secret && source != NULL && strcmp(source, variable) == 0)
+			log_warning(
+			    "%s comes from the environment (%s): a reload cannot change it, "
+			    "a restart can",
+			    s->key, variable);
+	}
 }
 
 void

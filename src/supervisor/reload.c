@@ -166,6 +166,7 @@ commit(struct reload *reload, struct conf *conf)
 	put_in_force(reload, conf);
 	log_changes(&reload->changes);
 	warn_of_authentication(&reload->changes, conf);
+	guard_tell_fixed(conf);
 	hand_out(reload, fd);
 	(void)close(fd);
 	return 0;

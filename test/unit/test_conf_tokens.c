@@ -290,6 +290,18 @@ names_are_unique(void **state)
 }
 
 static void
+secrets_are_unique(void **state)
+{
+	struct house *h = *state;
+
+	private_file(h, "tokens", "abc name=twin\n");
+	house_flag(h, "gateway.auth_tokens_file=~/tokens");
+	house_variable(h, "LURKBOT_GATEWAY__AUTH_TOKENS=a,abc");
+	house_refuses(
+	    h, "gateway.auth_tokens: token-2 and twin are the same token; keep one of them\n");
+}
+
+static void
 secrets_are_no_flags(void **state)
 {
 	struct house *h = *state;
@@ -520,6 +532,7 @@ main(void)
 		house_test(files_that_others_may_read),
 		house_test(keys_that_are_none),
 		house_test(names_are_unique),
+		house_test(secrets_are_unique),
 		house_test(secrets_are_no_flags),
 		house_test(there_is_a_limit),
 		house_test(nothing_is_shown),

@@ -12,7 +12,7 @@ import time
 import pytest
 import websockets
 
-from gateway import HELLO, PATIENCE, Client, Gateway
+from gateway import HELLO, PATIENCE, Client, Gateway, wait_for
 
 pytestmark = pytest.mark.san
 
@@ -313,6 +313,28 @@ def memory_of(pid):
     return b"".join(found)
 
 
+def test_tokens_of_the_environment_stay(tmp_path):
+    """They win over those of a file, so that who takes one out there has to be told."""
+    class Fed(Gateway):
+        def environment(self):
+            return {**super().environment(), "LURKBOT_GATEWAY__AUTH_TOKENS": ALL}
+    gateway = Fed(tmp_path / "home", auth_enabled=True, auth_tokens=[READER])
+    try:
+        gateway.start()
+        told = r"warning .*gateway\.auth_tokens comes from the environment"
+        gateway.wait_line(told)
+        gateway.settings["auth_tokens"] = [WRITER]
+        with open(os.path.join(gateway.home, "config.json"), "w") as f:
+            json.dump({"gateway": gateway.settings}, f)
+        gateway.cli("gateway", "reload")
+        wait_for(lambda: len(re.findall(told, gateway.log())) == 2, "the warning at the reload")
+        assert answer(gateway, auth={"token": ALL})[0]["type"] == "hello-ok"
+        assert answer(gateway, auth={"token": WRITER})[0]["type"] == "hello-error"
+    finally:
+        gateway.stop()
+        gateway.check_clean()
+
+
 def test_no_secret_is_told(guarded):
     for secret in SECRETS:
         answer(guarded, auth={"token": secret})
@@ -320,7 +342,7 @@ def test_no_secret_is_told(guarded):
     told = guarded.log() + guarded.http("/metrics", headers={
         "Authorization": f"Bearer {READER}"})[2].decode()
     for verb in ["config", "show", "--sources"], ["config", "show", "--json"], ["token", "list"], [
-            "token", "list", "--json"], ["status", "--json"]:
+            "token", "list", "--json"], ["status", "--json"], ["call", "config.get"]:
         told += guarded.cli("gateway", *verb).stdout
     for pid in [guarded.process.pid, *guarded.workers().values()]:
         for name in "cmdline", "environ":
