@@ -68,6 +68,19 @@ struct conf_gateway {
 	uint64_t mailbox_bytes;		   /* of one process's mailbox */
 	char **allowed_origins;		   /* allowed_origins_count of them; NULL when 0 */
 	size_t allowed_origins_count;
+	char **allowed_hosts; /* the same of names that requests may call us by */
+	size_t allowed_hosts_count;
+	char **trusted_proxies; /* the same of addresses and networks */
+	size_t trusted_proxies_count;
+	uint32_t max_connections_per_ip; /* 0: any number, as for all that follow but the sizes */
+	uint32_t max_handshakes_per_ip;
+	uint32_t max_header_bytes;
+	uint32_t max_header_lines;
+	uint32_t max_hello_bytes;
+	uint32_t max_requests_per_s; /* of one connection */
+	uint64_t max_published_bytes_per_s;
+	uint32_t max_pings_per_s;
+	uint32_t message_timeout_ms;
 	bool echo; /* whether /echo is there */
 	bool auth_enabled;
 	struct conf_tokens auth_tokens;
@@ -75,7 +88,10 @@ struct conf_gateway {
 	char *auth_tokens_file; /* absolute path, or empty; like the two that follow */
 	char *auth_jwt_secret_file;
 	char *auth_jwt_public_key_file;
-	char *auth_jwt_audience;    /* empty: tokens for nobody in particular */
+	char *auth_jwt_audience; /* empty: tokens for nobody in particular */
+	uint32_t auth_failures;	 /* 0: as many as one likes */
+	uint32_t auth_failures_within_ms;
+	uint32_t auth_lockout_ms;
 	bool allow_unauthenticated; /* peers that are not on this machine */
 	bool metrics_public;
 	char *log_file; /* absolute path */

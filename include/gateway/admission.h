@@ -16,8 +16,10 @@ struct filter;
 struct gateway;
 struct identity;
 
-/* Counts what a try came to. */
-void admission_count(const struct connection *connection, enum auth_verdict verdict);
+/*
+ * Counts what a try came to. Too many wrong tokens and passwords from one address have it locked out.
+ */
+void admission_count(struct connection *connection, enum auth_verdict verdict);
 
 /*
  * Judges the credentials of an HTTP request, whose verdict the caller counts. One that lets in sets *ret,

@@ -25,8 +25,9 @@ enum auth_verdict {
 	AUTH_BAD_PASSWORD,
 	AUTH_BAD_JWT,
 	AUTH_EXPIRED,
-	AUTH_MISSING, /* no credentials came */
-	AUTH_FOREIGN, /* authentication is off, and the peer is on another machine */
+	AUTH_MISSING,	 /* no credentials came */
+	AUTH_FOREIGN,	 /* authentication is off, and the peer is on another machine */
+	AUTH_LOCKED_OUT, /* its address failed too often */
 	AUTH_NO_MEMORY,
 	AUTH_VERDICTS
 };

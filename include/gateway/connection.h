@@ -18,7 +18,9 @@
 
 #include "base/list.h"
 #include "base/span.h"
+#include "bus/visitors.h"
 #include "gateway/deadlines.h"
+#include "gateway/limits.h"
 #include "gateway/traffic.h"
 #include "proto/frame.h"
 #include "sys/sockets.h"
@@ -100,7 +102,10 @@ struct connection {
 	unsigned pending_count;
 	unsigned bad_frames; /* in a row */
 
-	struct socket_peer peer;
+	uint32_t opening_bytes; /* that came before hello-ok, behind the upgrade */
+	struct limits_bucket requests, published_bytes, pings;
+	struct visitor visitor;
+	struct socket_peer peer; /* or the client that it speaks for, see gateway/visit */
 };
 
 /*

@@ -15,6 +15,8 @@ enum outcome {
 	OUTCOME_TIMEOUT,      /* no hello, or no request, in time */
 	OUTCOME_LEFT,	      /* a WebSocket ended before it said hello */
 	OUTCOME_UNAUTHORIZED, /* no credentials, or wrong ones */
+	OUTCOME_BAD_HOST,     /* 403, Host is none of ours */
+	OUTCOME_CROWDED,      /* 429, too many of one address */
 	OUTCOME_COUNT
 };
 

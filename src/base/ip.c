@@ -57,8 +57,8 @@ ip_network_parse(struct span text, struct ip_network *ret)
 		return -EINVAL;
 	if (slash != NULL) {
 		is_mapped = memchr(text.p, ':', n) == NULL;
-		if (parse_u64(span_skip(text, n + 1),
-			is_mapped ? ALL_BITS - V4_BITS : ALL_BITS, &bits) != 0)
+		if (parse_u64(span_skip(text, n + 1), is_mapped ? ALL_BITS - V4_BITS : ALL_BITS,
+			&bits) != 0)
 			return -EINVAL;
 		network.prefix = (unsigned)bits + (is_mapped ? V4_BITS : 0);
 	}

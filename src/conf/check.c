@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "base/ip.h"
 #include "base/parse.h"
 
 enum { WORD_MAX = 256, PATTERN_NAME_MAX = 128 };
@@ -91,6 +92,14 @@ check_origin(struct span s)
 		return true;
 	return s.p[0] == ':' && s.n <= 6 && parse_u64(span_skip(s, 1), UINT16_MAX, &port) == 0 &&
 	       port > 0;
+}
+
+bool
+check_network(struct span s)
+{
+	struct ip_network network;
+
+	return ip_network_parse(s, &network) == 0;
 }
 
 bool

@@ -10,6 +10,7 @@
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/identity.h"
+#include "gateway/visit.h"
 #include "proto/bearer.h"
 #include "proto/filter.h"
 #include "sys/sockets.h"
@@ -20,10 +21,19 @@ is_loopback(const struct connection *c)
 	return c->local || socket_peer_is_loopback(&c->peer);
 }
 
+/* Who guesses. What has expired was once good, and nothing at all is no guess. */
+static bool
+is_guess(enum auth_verdict verdict)
+{
+	return verdict == AUTH_BAD_TOKEN || verdict == AUTH_BAD_PASSWORD || verdict == AUTH_BAD_JWT;
+}
+
 void
-admission_count(const struct connection *c, enum auth_verdict verdict)
+admission_count(struct connection *c, enum auth_verdict verdict)
 {
 	counters_add(&c->gateway->counters->authentications[verdict], 1);
+	if (is_guess(verdict))
+		visit_fail(c);
 }
 
 /* Whether credentials do not matter: the operator's do not, nor do any where nobody asks for them. */
@@ -50,6 +60,8 @@ admission_check_request(struct connection *c, const struct http_head *head, stru
 
 	if (is_beyond_credentials(c))
 		return check_without(c, ret);
+	if (visit_refused_ms(c) > 0)
+		return AUTH_LOCKED_OUT;
 	switch (bearer_find(head, &token)) {
 	case BEARER_ABSENT:
 		break;
@@ -72,6 +84,8 @@ check_credentials(
 
 	if (is_beyond_credentials(c))
 		return check_without(c, ret);
+	if (visit_refused_ms(c) > 0)
+		return AUTH_LOCKED_OUT;
 	if (credentials == NULL)
 		return AUTH_MISSING;
 	if (credentials->token.n > 0)

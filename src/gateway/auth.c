@@ -172,6 +172,8 @@ static const struct {
 	[AUTH_FOREIGN] = { "foreign",
 	    "Authentication failed: without authentication only this machine is served; set "
 	    "gateway.auth_enabled and a token, or start with --allow-unauthenticated" },
+	[AUTH_LOCKED_OUT] = { "locked-out",
+	    "Authentication failed: too many failures came from this address; try again later" },
 	[AUTH_NO_MEMORY] = { "no-memory",
 	    "Authentication failed: the gateway is out of memory; try again later" },
 };

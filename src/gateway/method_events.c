@@ -66,6 +66,23 @@ publish(const struct answer *to, const struct publication *publication)
 		publisher_answer(to, r, &receipt);
 }
 
+/* Whether these are more bytes than the connection may publish; that was answered. */
+static bool
+is_too_much(const struct answer *to, const struct publication *publication)
+{
+	struct connection *c = to->connection;
+	size_t bytes = publication->event.n + publication->session_key.n + publication->payload.n;
+	uint32_t wait_ms = limits_take(&c->published_bytes,
+	    c->gateway->conf->gateway.max_published_bytes_per_s, bytes, to->started_ns);
+
+	if (wait_ms == 0)
+		return false;
+	limits_count(c, LIMIT_PUBLISHED_BYTES);
+	answer_rate_limited(
+	    to, "More bytes came than this connection may publish in a second; wait", wait_ms);
+	return true;
+}
+
 /* What params_read cannot know: names, namespaces, and what is not there yet. */
 static bool
 is_publishable(const struct answer *to, const struct param_value *values)
@@ -119,7 +136,8 @@ method_events_publish(const struct answer *to, const struct envelope *frame)
 
 		if (!params.values[PUBLISH_PAYLOAD].is_present)
 			publication.payload = SPAN("");
-		publish(to, &publication);
+		if (!is_too_much(to, &publication))
+			publish(to, &publication);
 	}
 	params_fini(&params);
 }

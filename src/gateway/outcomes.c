@@ -24,6 +24,8 @@ outcome_name(enum outcome outcome)
 		[OUTCOME_TIMEOUT] = "timeout",
 		[OUTCOME_LEFT] = "left",
 		[OUTCOME_UNAUTHORIZED] = "unauthorized",
+		[OUTCOME_BAD_HOST] = "bad-host",
+		[OUTCOME_CROWDED] = "crowded",
 	};
 
 	return names[outcome];

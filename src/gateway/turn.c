@@ -19,6 +19,7 @@
 #include "gateway/peers.h"
 #include "gateway/pending.h"
 #include "gateway/publisher.h"
+#include "gateway/visit.h"
 
 enum {
 	/* Batches for each turn: between them the sockets are looked at. */
@@ -101,6 +102,7 @@ turn_tick(struct gateway *g, uint64_t now_ms)
 {
 	census_refresh(g);
 	deadlines_expire(g->deadlines, now_ms);
+	visit_tick(g);
 	admission_tick(g, clock_real_ms());
 	pendings_expire(g, now_ms);
 	fanout_tick(g, now_ms);

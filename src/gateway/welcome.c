@@ -27,6 +27,7 @@
 #include "gateway/presence.h"
 #include "gateway/recent.h"
 #include "gateway/refuse.h"
+#include "gateway/visit.h"
 #include "gateway/wsock.h"
 #include "proto/hello.h"
 
@@ -201,6 +202,7 @@ accept_hello(struct connection *c, struct hello *hello)
 		catchup_begin(c, hello->resume_seq);
 	c->hello = hello;
 	outcome_settle(c, OUTCOME_OK);
+	visit_know(c);
 	c->on_message = dispatch_message;
 	wsock_keep_alive(c);
 	log_conn_debug(c->id, "hello from %.*s (%.*s %.*s) at %s as %s",
@@ -223,6 +225,8 @@ judge_hello(struct connection *c, struct hello *hello)
 	outcome_settle(c, OUTCOME_UNAUTHORIZED);
 	if (verdict == AUTH_NO_MEMORY)
 		refuse_no_memory(c);
+	else if (verdict == AUTH_LOCKED_OUT)
+		refuse_hello_for(c, auth_verdict_sentence(verdict), visit_refused_ms(c) + 1);
 	else
 		refuse_hello(c, ERROR_INVALID_REQUEST, "unauthorized", "auth",
 		    auth_verdict_sentence(verdict));

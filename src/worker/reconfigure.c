@@ -31,6 +31,7 @@ reconfigure_lengths(const struct conf *conf, uint32_t *ret_length_ms)
 	ret_length_ms[DEADLINE_IDLE] = IDLE_HTTP_MS;
 	ret_length_ms[DEADLINE_PING] = conf->gateway.ping_interval_ms;
 	ret_length_ms[DEADLINE_PONG] = conf->gateway.pong_timeout_ms;
+	ret_length_ms[DEADLINE_MESSAGE] = conf->gateway.message_timeout_ms;
 	ret_length_ms[DEADLINE_CLOSE] = LINGER_MS;
 }
 

@@ -183,6 +183,7 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	g->ring = segment_ring(g->segment);
 	g->directory = segment_directory(g->segment);
 	g->roster = segment_roster(g->segment);
+	g->visitors = segment_visitors(g->segment);
 	g->counters = segment_counters(g->segment, g->slot);
 	list_init(&g->connections);
 	list_init(&g->dirty);

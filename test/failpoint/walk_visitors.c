@@ -32,8 +32,8 @@ enter(struct world *world, unsigned where, struct visitor *ret)
 {
 	struct ip ip = ip_of(where);
 
-	walk_need(
-	    visitors_enter(table(world), &ip, &no_limits, ret) == VISITORS_COUNTED, "visitors_enter");
+	walk_need(visitors_enter(table(world), &ip, &no_limits, ret) == VISITORS_COUNTED,
+	    "visitors_enter");
 }
 
 /* Both come from the same address. */
@@ -104,7 +104,8 @@ observe(struct world *world, struct buf *out)
 
 	visitors_get(table(world), &ip, &here);
 	visitors_get(table(world), &other, &elsewhere);
-	buf_printf(out, "lock %s; connections %u, of strangers %u; of another address %u; refused: %s",
+	buf_printf(out,
+	    "lock %s; connections %u, of strangers %u; of another address %u; refused: %s",
 	    walk_lock(walk_visitors_lock(table(world))), here.connections, here.strangers,
 	    elsewhere.connections,
 	    visitors_refused_ms(table(world), &there, clock_mono_ms()) > 0 ? "yes" : "no");
@@ -132,8 +133,8 @@ check(struct world *world)
 	walk_hold("V1", visitors_round(table(world)) != round);
 	walk_hold("V2", visitors_count_again(table(world), &world->visitors[SURVIVOR]));
 	walk_hold("V2", has(world, HERE, 1, 1) && has(world, ELSEWHERE, 0, 0));
-	walk_hold("V3",
-	    !was_refused || visitors_refused_ms(table(world), &there, clock_mono_ms()) > 0);
+	walk_hold(
+	    "V3", !was_refused || visitors_refused_ms(table(world), &there, clock_mono_ms()) > 0);
 	enter(world, ELSEWHERE, &another);
 	walk_hold("V4", has(world, ELSEWHERE, 1, 1));
 }

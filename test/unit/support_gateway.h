@@ -110,7 +110,7 @@ stage_gateway_fini(struct gateway *g)
 static inline bool
 stage_gateway_init(struct gateway *g, unsigned slot)
 {
-	static const uint32_t length_ms[DEADLINE_KINDS] = { 600000, 600000, 600000, 600000, 2000 };
+	static const uint32_t length_ms[DEADLINE_KINDS] = { 600000, 600000, 600000, 600000, 600000, 2000 };
 
 	static char nobody[] = "";
 
@@ -118,6 +118,7 @@ stage_gateway_init(struct gateway *g, unsigned slot)
 	g->ring = segment_ring(g->segment);
 	g->directory = segment_directory(g->segment);
 	g->roster = segment_roster(g->segment);
+	g->visitors = segment_visitors(g->segment);
 	g->counters = segment_counters(g->segment, slot);
 	list_init(&g->connections);
 	list_init(&g->dirty);

@@ -157,7 +157,9 @@ full(void **state)
 
 /* --- refusals --------------------------------------------------------------------------------- */
 
-static const struct visitors_rule rule = { .failures = 10, .within_ms = 60000, .refuse_ms = 300000 };
+static const struct visitors_rule rule = {
+	.failures = 10, .within_ms = 60000, .refuse_ms = 300000
+};
 
 static unsigned
 fail_until_refused(struct visitors *v, const char *text, unsigned most)
@@ -192,8 +194,8 @@ refused(void **state)
 	/* It is told once, and not made longer by those that come meanwhile. */
 	assert_int_equal(fail_until_refused(v, "192.0.2.1", 40), 0);
 	assert_in_range(refused_ms(v, "192.0.2.1"), 290000, 300000);
-	assert_int_equal(visitors_refused_ms(v, &(struct ip[]){ ip("192.0.2.1") }[0],
-			     clock_mono_ms() + 300001),
+	assert_int_equal(
+	    visitors_refused_ms(v, &(struct ip[]){ ip("192.0.2.1") }[0], clock_mono_ms() + 300001),
 	    0);
 }
 

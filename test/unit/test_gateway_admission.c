@@ -59,6 +59,9 @@ set_up(void **state)
 		.max_payload = 16384,
 		.max_buffered_bytes = 65536,
 		.max_in_flight = 16,
+		.max_header_bytes = 16384,
+		.max_header_lines = 100,
+		.max_hello_bytes = 65536,
 		.max_fragments = 16,
 		.auth_enabled = true,
 		.auth_jwt_audience = nobody,
@@ -98,7 +101,7 @@ upgrade(unsigned i, const char *lines)
 
 	stage_connect(i, i % STAGE_GATEWAYS, false);
 	snprintf(text, sizeof(text),
-	    "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+	    "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 	    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n",
 	    lines);
 	stage_say(i, text);
@@ -304,7 +307,7 @@ expect_status(const char *path, const char *lines, unsigned status)
 	char text[512], wanted[32];
 
 	stage_connect(CLIENT, 0, false);
-	snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n", path, lines);
+	snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", path, lines);
 	stage_say(CLIENT, text);
 	stage_run(0);
 	snprintf(wanted, sizeof(wanted), "HTTP/1.1 %u ", status);

@@ -29,8 +29,8 @@ enum {
 	PATIENCE_S = 20, /* a loop that never ends is ended by SIGALRM */
 };
 
-static const char live[] = "GET /live HTTP/1.1\r\nHost: x\r\n\r\n";
-static const char upgrade[] = "GET /echo HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+static const char live[] = "GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n";
+static const char upgrade[] = "GET /echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
 			      "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
 			      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
@@ -55,7 +55,7 @@ open_one(void)
 static int
 set_up(void **state)
 {
-	static const uint32_t length_ms[DEADLINE_KINDS] = { 10000, 10000, 10000, 10000, 2000 };
+	static const uint32_t length_ms[DEADLINE_KINDS] = { 10000, 10000, 10000, 10000, 10000, 2000 };
 	static char nobody[] = "";
 
 	(void)state;
@@ -63,6 +63,9 @@ set_up(void **state)
 		.max_payload = 1 << 20,
 		.max_buffered_bytes = 1 << 20,
 		.max_in_flight = 64,
+		.max_header_bytes = 16384,
+		.max_header_lines = 100,
+		.max_hello_bytes = 65536,
 		.max_fragments = 1024,
 		.echo = true,
 		.auth_jwt_audience = nobody,
@@ -187,9 +190,9 @@ static void
 test_pipelined_requests_are_answered_in_order(void **state)
 {
 	static const char requests[] =
-	    "GET /live HTTP/1.1\r\nHost: x\r\n\r\n"
-	    "GET /nope HTTP/1.1\r\nHost: x\r\n\r\n"
-	    "HEAD /live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+	    "GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+	    "GET /nope HTTP/1.1\r\nHost: localhost\r\n\r\n"
+	    "HEAD /live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 	const char *first, *second, *third;
 
 	(void)state;
@@ -347,7 +350,7 @@ test_without_memory(void **state)
 {
 	(void)state;
 	try_without_memory(live);
-	try_without_memory("GET /nope HTTP/1.1\r\nHost: x\r\n\r\n");
+	try_without_memory("GET /nope HTTP/1.1\r\nHost: localhost\r\n\r\n");
 	try_without_memory("broken\r\n\r\n");
 	try_without_memory(upgrade);
 }
