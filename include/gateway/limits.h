@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct connection;
+struct gateway;
 
 /* The limits that are counted; also how counters.limits is numbered. */
 enum limit {
@@ -26,7 +26,7 @@ enum limit {
 const char *limit_name(enum limit limit);
 
 /* Counts that a client met the limit. */
-void limits_count(const struct connection *connection, enum limit limit);
+void limits_count(const struct gateway *gateway, enum limit limit);
 
 /*
  * A token bucket that holds what a second allows: when it will be full again, on CLOCK_MONOTONIC.

@@ -33,9 +33,6 @@ const char *visit_sentence(enum visitors_verdict verdict);
 /* It said hello, or needs to say none. */
 void visit_know(struct connection *connection);
 
-/* Its socket is closed. */
-void visit_leave(struct connection *connection);
-
 /* It failed to authenticate; logs where its address is refused from now on. */
 void visit_fail(struct connection *connection);
 

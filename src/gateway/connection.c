@@ -22,7 +22,6 @@
 #include "gateway/context.h"
 #include "gateway/poller.h"
 #include "gateway/stuck.h"
-#include "gateway/visit.h"
 #include "proto/frame.h"
 #include "proto/hello.h"
 #include "sys/sockets.h"
@@ -91,7 +90,7 @@ connection_kill(struct connection *c)
 	list_append(&g->graveyard, &c->link);
 	close(c->fd);
 	c->fd = -1;
-	visit_leave(c);
+	visitors_leave(g->visitors, &c->visitor);
 	counters_add(&g->counters->closed, 1);
 	if (is_counted(c))
 		counters_subtract(&g->counters->connections, 1);

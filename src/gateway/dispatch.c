@@ -37,7 +37,7 @@ is_too_often(const struct answer *to)
 
 	if (wait_ms == 0)
 		return false;
-	limits_count(c, LIMIT_REQUESTS);
+	limits_count(c->gateway, LIMIT_REQUESTS);
 	answer_rate_limited(
 	    to, "More requests came than this connection may send in a second; wait", wait_ms);
 	return true;

@@ -447,7 +447,7 @@ is_too_large(struct connection *c, size_t bytes, unsigned lines)
 		fault.text = "The request has more field lines than max_header_lines.";
 	else
 		return false;
-	limits_count(c, LIMIT_HEADER);
+	limits_count(c->gateway, LIMIT_HEADER);
 	respond_fault(c, &fault, AFTER_CLOSE);
 	return true;
 }
@@ -472,7 +472,7 @@ on_data(struct connection *c, char *data, size_t len)
 		return 0;
 	case HTTP_BAD:
 		if (fault.status == 431)
-			limits_count(c, LIMIT_HEADER);
+			limits_count(c->gateway, LIMIT_HEADER);
 		respond_fault(c, &fault, AFTER_CLOSE);
 		return 0;
 	case HTTP_HEAD:

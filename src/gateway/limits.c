@@ -6,7 +6,6 @@
 #include <assert.h>
 
 #include "bus/counters.h"
-#include "gateway/connection.h"
 #include "gateway/context.h"
 
 #define NS_PER_S  UINT64_C(1000000000)
@@ -33,9 +32,9 @@ limit_name(enum limit limit)
 }
 
 void
-limits_count(const struct connection *c, enum limit limit)
+limits_count(const struct gateway *g, enum limit limit)
 {
-	counters_add(&c->gateway->counters->limits[limit], 1);
+	counters_add(&g->counters->limits[limit], 1);
 }
 
 uint32_t
@@ -48,7 +47,7 @@ limits_take(struct limits_bucket *bucket, uint64_t per_s, uint64_t amount, uint6
 	if (missing_ns >= NS_PER_S)
 		return (uint32_t)((missing_ns - NS_PER_S) / NS_PER_MS) + 1;
 	/* Whole seconds apart from the rest, so that nothing overflows. */
-	bucket->full_at_ns = now_ns + missing_ns + amount / per_s * NS_PER_S +
-			     amount % per_s * NS_PER_S / per_s;
+	bucket->full_at_ns =
+	    now_ns + missing_ns + amount / per_s * NS_PER_S + amount % per_s * NS_PER_S / per_s;
 	return 0;
 }

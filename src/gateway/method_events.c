@@ -77,7 +77,7 @@ is_too_much(const struct answer *to, const struct publication *publication)
 
 	if (wait_ms == 0)
 		return false;
-	limits_count(c, LIMIT_PUBLISHED_BYTES);
+	limits_count(c->gateway, LIMIT_PUBLISHED_BYTES);
 	answer_rate_limited(
 	    to, "More bytes came than this connection may publish in a second; wait", wait_ms);
 	return true;

@@ -67,9 +67,9 @@ visit_enter(struct connection *c)
 		return VISITORS_UNCOUNTED;
 	verdict = visitors_enter(c->gateway->visitors, &ip, &limits, &c->visitor);
 	if (verdict == VISITORS_TOO_MANY_CONNECTIONS)
-		limits_count(c, LIMIT_CONNECTIONS_PER_IP);
+		limits_count(c->gateway, LIMIT_CONNECTIONS_PER_IP);
 	if (verdict == VISITORS_TOO_MANY_STRANGERS)
-		limits_count(c, LIMIT_HANDSHAKES_PER_IP);
+		limits_count(c->gateway, LIMIT_HANDSHAKES_PER_IP);
 	return verdict;
 }
 
@@ -136,12 +136,6 @@ visit_know(struct connection *c)
 }
 
 void
-visit_leave(struct connection *c)
-{
-	visitors_leave(c->gateway->visitors, &c->visitor);
-}
-
-void
 visit_fail(struct connection *c)
 {
 	const struct conf_gateway *conf = &c->gateway->conf->gateway;
@@ -154,7 +148,7 @@ visit_fail(struct connection *c)
 	if (conf->auth_failures == 0 || !find_address(c, &ip) ||
 	    !visitors_fail(c->gateway->visitors, &ip, &rule))
 		return;
-	limits_count(c, LIMIT_AUTH_FAILURES);
+	limits_count(c->gateway, LIMIT_AUTH_FAILURES);
 	snprintf(why, sizeof(why),
 	    "%" PRIu32 " times it failed to authenticate; its address is refused for %" PRIu32 " s",
 	    rule.failures, rule.refuse_ms / 1000);

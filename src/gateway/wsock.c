@@ -64,7 +64,7 @@ answer_ping(struct connection *c, struct span payload)
 	    0)
 		connection_queue_frame(c, WS_PONG, payload);
 	else
-		limits_count(c, LIMIT_PINGS);
+		limits_count(c->gateway, LIMIT_PINGS);
 }
 
 static void
@@ -91,7 +91,7 @@ on_item(struct connection *c, enum wsrecv_verdict verdict, const struct wsrecv_i
 		if (!is_known(c)) {
 			outcome_settle(c, OUTCOME_BAD_HELLO);
 			if (item->code == WS_CLOSE_TOO_BIG)
-				limits_count(c, LIMIT_HELLO);
+				limits_count(c->gateway, LIMIT_HELLO);
 		}
 		c->deaf = true;
 		connection_close(c, item->code, item->reason);
@@ -111,7 +111,7 @@ is_too_long(struct connection *c, size_t used)
 	c->opening_bytes += (uint32_t)used;
 	if (c->opening_bytes <= c->gateway->conf->gateway.max_hello_bytes + FRAME_HEADER_MAX)
 		return false;
-	limits_count(c, LIMIT_HELLO);
+	limits_count(c->gateway, LIMIT_HELLO);
 	refuse_log(c, why);
 	outcome_settle(c, OUTCOME_BAD_HELLO);
 	c->deaf = true;
@@ -193,7 +193,7 @@ on_unfinished(struct connection *c)
 		wsock_keep_alive(c);
 		return;
 	}
-	limits_count(c, LIMIT_MESSAGE_TIME);
+	limits_count(c->gateway, LIMIT_MESSAGE_TIME);
 	refuse_log(c, "a message that it began did not end in time");
 	connection_close(c, 1008, "A message that was begun did not end in time");
 }

@@ -110,7 +110,8 @@ stage_gateway_fini(struct gateway *g)
 static inline bool
 stage_gateway_init(struct gateway *g, unsigned slot)
 {
-	static const uint32_t length_ms[DEADLINE_KINDS] = { 600000, 600000, 600000, 600000, 600000, 2000 };
+	static const uint32_t length_ms[DEADLINE_KINDS] = { 600000, 600000, 600000, 600000, 600000,
+		2000 };
 
 	static char nobody[] = "";
 

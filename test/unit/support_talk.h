@@ -24,7 +24,8 @@ enum {
 /* A filter that takes all events. */
 #define EVERYTHING "\"subscribe\":{\"events\":[\"*\",\"gateway.*\"]}}"
 
-static const char upgrade_one[] = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConn";
+static const char upgrade_one[] =
+    "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConn";
 static const char upgrade_two[] = "ection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
 				  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 

@@ -55,7 +55,8 @@ open_one(void)
 static int
 set_up(void **state)
 {
-	static const uint32_t length_ms[DEADLINE_KINDS] = { 10000, 10000, 10000, 10000, 10000, 2000 };
+	static const uint32_t length_ms[DEADLINE_KINDS] = { 10000, 10000, 10000, 10000, 10000,
+		2000 };
 	static char nobody[] = "";
 
 	(void)state;
