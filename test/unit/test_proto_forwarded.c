@@ -62,9 +62,9 @@ nobody(void **state)
 static void
 unreadable(void **state)
 {
-	static const char *const bad[] = { "unknown", "_hidden", "192.0.2.1, unknown",
-		"192.0.2.1.", "[::1", "[]", "[::1]x", ":80", "::1::", "1.2.3.4.5",
-		"192.0.2.1, evil, 10.0.0.1", "\"192.0.2.1\"", "for=192.0.2.1" };
+	static const char *const bad[] = { "unknown", "_hidden", "192.0.2.1, unknown", "192.0.2.1.",
+		"[::1", "[]", "[::1]x", ":80", "::1::", "1.2.3.4.5", "192.0.2.1, evil, 10.0.0.1",
+		"\"192.0.2.1\"", "for=192.0.2.1" };
 	struct ip none;
 
 	(void)state;
