@@ -2,6 +2,7 @@
  * The program: what the layers do not know of each other is put together here.
  */
 #include "cli/cli.h"
+#include "conf/jsontree.h"
 #include "supervisor/supervisor.h"
 #include "sys/proctitle.h"
 #include "worker/worker.h"
@@ -13,6 +14,7 @@ main(int argc, char **argv)
 	struct proctitle title;
 	int status;
 
+	jsontree_prepare();
 	proctitle_init(&title, argc, argv);
 	status = cli_main(argc, argv, &program, &title);
 	proctitle_fini(&title);

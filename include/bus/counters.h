@@ -28,7 +28,9 @@ enum {
 	COUNTERS_HANDSHAKES = 16, /* by outcome, as the gateway numbers them */
 	COUNTERS_NAMESPACES = 9,  /* of events, as the gateway numbers them; the last: all others */
 	COUNTERS_HTTP = 6,	  /* by status class: [2] is 2xx; [0] no answer was possible */
-	COUNTERS_CLOSES = 16,	  /* by bucket of close code, see counters_close_bucket */
+	COUNTERS_AUTHENTICATIONS = 16, /* by verdict, as the gateway numbers them */
+	COUNTERS_LIMITS = 16,	       /* by limit, as the gateway numbers them */
+	COUNTERS_CLOSES = 16,	       /* by bucket of close code, see counters_close_bucket */
 };
 
 /*
@@ -65,6 +67,8 @@ struct counters {
 	_Atomic uint64_t closes[COUNTERS_CLOSES];
 	_Atomic uint64_t http_requests[COUNTERS_HTTP];
 	_Atomic uint64_t events_published[COUNTERS_NAMESPACES];
+	_Atomic uint64_t authentications[COUNTERS_AUTHENTICATIONS];
+	_Atomic uint64_t limits[COUNTERS_LIMITS];
 	_Atomic uint64_t requests[COUNTERS_METHODS][COUNTERS_CODES];
 	struct counters_histogram request_seconds[COUNTERS_METHODS];
 	struct counters_histogram delivery_latency; /* publish to send */

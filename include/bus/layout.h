@@ -10,6 +10,7 @@
  *     | roster            |  one line for the gateway, one for each slot
  *     | counters[slots]   |
  *     | directory         |  lock and reasons, slots[slots], entries[max_connections]
+ *     | visitors          |  lock, key, round; lines[visitors_lines(max_connections)]
  *     | ring              |  lock, head; readers[slots]; index[N]
  *     | mailboxes[slots]  |  what stands before the data of each: lock, positions
  *     +-------------------+  page
@@ -37,7 +38,7 @@
 #include "bus/shlock.h"
 
 enum {
-	LAYOUT_VERSION = 2,
+	LAYOUT_VERSION = 3,
 	LAYOUT_LINE = 64, /* no two writers share one */
 };
 
@@ -158,6 +159,55 @@ struct directory_slot {
 };
 
 static_assert(sizeof(struct directory_slot) == 64, "one line");
+
+/*
+ * One address that clients come from, or came from:
+ *
+ *       0         8                  16            20          24         28      32          112
+ *       +---------+------------------+-------------+-----------+----------+-------+-----------+---+
+ *       | address | refused_until_ms | connections | strangers | failures | spare | failed_at |   |
+ *       +---------+------------------+-------------+-----------+----------+-------+-----------+---+
+ *
+ * Written under the lock alone. failures counts up, and the next one is noted in failed_at at
+ * failures modulo VISITORS_FAILURES_MAX.
+ */
+enum {
+	VISITORS_WAYS = 8, /* lines of a set */
+	VISITORS_FAILURES_KEPT = 20,
+};
+
+struct visitor_line {
+	alignas(LAYOUT_LINE) _Atomic uint64_t address; /* 0: the line is free */
+	_Atomic uint64_t refused_until_ms;	       /* CLOCK_MONOTONIC */
+	_Atomic uint32_t connections;
+	_Atomic uint32_t strangers;
+	_Atomic uint32_t failures;
+	uint32_t spare;
+	_Atomic uint32_t failed_at[VISITORS_FAILURES_KEPT];
+	uint32_t spares[4];
+};
+
+static_assert(sizeof(struct visitor_line) == 128, "two lines of the cache");
+
+/*
+ *       0      64    80      84              88      128
+ *       +------+-----+-------+---------------+-------+--------- - -
+ *       | lock | key | round | counted_round | spare | lines
+ *       +------+-----+-------+---------------+-------+--------- - -
+ *
+ * round: counted up by anybody to whom counts were lost. counted_round: that which the counts are of,
+ * set under the lock.
+ */
+struct visitors_shared {
+	struct shlock lock;
+	alignas(LAYOUT_LINE) uint64_t key[2]; /* of the hash, written once */
+	_Atomic uint32_t round;
+	_Atomic uint32_t counted_round;
+	uint32_t spare[10];
+	struct visitor_line lines[];
+};
+
+static_assert(offsetof(struct visitors_shared, lines) == 128, "as drawn");
 
 /*
  *        0                    64                     128                          192

@@ -1,6 +1,6 @@
 /*
  * The shared segment: one POSIX object that holds the ring, the mailboxes, the directory, the
- * counters and the roster of one gateway.
+ * visitors, the counters and the roster of one gateway.
  *
  * The supervisor opens it once, before the first fork; children inherit mapping, descriptors and
  * this view, and never open it by name. Memory is reserved when it is opened, so that no store
@@ -22,6 +22,7 @@ struct mailbox;
 struct ring;
 struct roster;
 struct segment;
+struct visitors;
 struct wake;
 
 enum segment_origin {
@@ -66,6 +67,7 @@ int segment_unlink(const char *name) must_check;
 struct ring *segment_ring(const struct segment *segment);
 struct directory *segment_directory(const struct segment *segment);
 struct roster *segment_roster(const struct segment *segment);
+struct visitors *segment_visitors(const struct segment *segment);
 /* NULL when there is no such slot. */
 struct mailbox *segment_mailbox(const struct segment *segment, unsigned slot);
 /* NULL when there is no such slot. */

@@ -18,3 +18,12 @@ bool check_origin(struct span);
 
 /* The path of a file: absolute, or below the user's home by ~/; empty stands for the default. */
 bool check_file(struct span);
+
+/* An IP address, or a network such as 10.0.0.0/8. */
+bool check_network(struct span);
+
+/* Nothing, or at most 256 visible ASCII characters. */
+bool check_word(struct span);
+
+/* A name of an event, or a pattern over them: session.message, session.*, or *. */
+bool check_pattern(struct span);

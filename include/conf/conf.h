@@ -49,6 +49,7 @@ int conf_home(const struct conf_request *, char **ret_home) must_check;
 
 /*
  * Where the value in force came from: "built-in", "/etc/lurkbot/config.json:7",
- * "LURKBOT_GATEWAY__PORT", "--port". Lives as long as the configuration.
+ * "LURKBOT_GATEWAY__PORT", "--port". Lives as long as the configuration. NULL: it was not loaded, but
+ * put together by hand.
  */
 const char *conf_source(const struct conf *, const struct setting *);

@@ -14,6 +14,35 @@
 /* How a run of bytes goes to many clients. */
 enum conf_sender { SENDER_AUTO, SENDER_SEND, SENDER_IO_URING };
 
+enum { CONF_DIGEST_BYTES = 32 }; /* SHA-256 */
+
+/* A token, of which only the digest is kept. */
+struct conf_token {
+	char *name;
+	uint8_t digest[CONF_DIGEST_BYTES];
+	unsigned scopes; /* SCOPE_... of conf/scope.h */
+	char **events;	 /* events_count patterns that it may publish; NULL: any */
+	size_t events_count;
+	uint64_t expires_ms; /* since 1970 UTC; 0: never */
+};
+
+struct conf_tokens {
+	struct conf_token *list;
+	size_t count;
+};
+
+/* A password, of which only the digest is kept. */
+struct conf_secret {
+	bool is_set;
+	uint8_t digest[CONF_DIGEST_BYTES];
+};
+
+/* A key by which signed tokens are checked, as bytes that no core file gets; n == 0: there is none. */
+struct conf_key {
+	uint8_t *bytes;
+	size_t n;
+};
+
 /* The settings under "gateway". Strings are never NULL. */
 struct conf_gateway {
 	char *host;			   /* a name or an address, without brackets */
@@ -39,7 +68,32 @@ struct conf_gateway {
 	uint64_t mailbox_bytes;		   /* of one process's mailbox */
 	char **allowed_origins;		   /* allowed_origins_count of them; NULL when 0 */
 	size_t allowed_origins_count;
-	bool echo;	/* whether /echo is there */
+	char **allowed_hosts; /* the same of names that requests may call us by */
+	size_t allowed_hosts_count;
+	char **trusted_proxies; /* the same of addresses and networks */
+	size_t trusted_proxies_count;
+	uint32_t max_connections_per_ip; /* 0: any number, as for all that follow but the sizes */
+	uint32_t max_handshakes_per_ip;
+	uint32_t max_header_bytes;
+	uint32_t max_header_lines;
+	uint32_t max_hello_bytes;
+	uint32_t max_requests_per_s; /* of one connection */
+	uint64_t max_published_bytes_per_s;
+	uint32_t max_pings_per_s;
+	uint32_t message_timeout_ms;
+	bool echo; /* whether /echo is there */
+	bool auth_enabled;
+	struct conf_tokens auth_tokens;
+	struct conf_secret auth_password;
+	char *auth_tokens_file; /* absolute path, or empty; like the two that follow */
+	char *auth_jwt_secret_file;
+	char *auth_jwt_public_key_file;
+	char *auth_jwt_audience; /* empty: tokens for nobody in particular */
+	uint32_t auth_failures;	 /* 0: as many as one likes */
+	uint32_t auth_failures_within_ms;
+	uint32_t auth_lockout_ms;
+	bool allow_unauthenticated; /* peers that are not on this machine */
+	bool metrics_public;
 	char *log_file; /* absolute path */
 	enum log_level log_level;
 	enum log_format log_format;
@@ -47,6 +101,9 @@ struct conf_gateway {
 
 struct conf {
 	struct conf_gateway gateway;
+	struct conf_tokens file_tokens; /* what auth_tokens_file holds */
+	struct conf_key jwt_secret;	/* what auth_jwt_secret_file holds, for HS256 */
+	struct conf_key jwt_public_key; /* the 32 bytes of the Ed25519 key, for EdDSA */
 	char *home;	   /* LURKBOT_HOME as an absolute path, without a slash at its end */
 	char *config_path; /* the JSON file of highest precedence that was read; NULL: none */
 	char **files;	   /* files_count that were read, lowest precedence first, .env last */

@@ -67,6 +67,17 @@ void draft_begin_list(struct draft *, const struct setting *, const char *place)
 void draft_add_item(
     struct draft *, const struct setting *, struct span, size_t index, const char *place);
 
+/* Sets a SETTING_SECRET; what it was is never shown. */
+void draft_set_secret(struct draft *, const struct setting *, struct span, const char *place);
+
+/* Adds a plain token, or a digest of one, to a list that was begun: it may do everything. */
+void draft_add_token(
+    struct draft *, const struct setting *, struct span, size_t index, const char *place);
+
+/* Adds an entry, which is taken over, to a list of tokens; `key` is what reports call it. */
+void draft_add_token_take(
+    struct draft *, struct conf_tokens *, struct conf_token *, const char *key, const char *place);
+
 /*
  * Reports that the setting must be what the table says, not what is `shown`: text fit for a report.
  */

@@ -20,7 +20,9 @@ enum setting_type {
 	SETTING_INT,
 	SETTING_STRING,
 	SETTING_ENUM,
-	SETTING_LIST /* of strings */
+	SETTING_LIST,	/* of strings */
+	SETTING_SECRET, /* a string of which only the digest is kept */
+	SETTING_TOKENS, /* a list of those, or of objects that say more */
 };
 
 /* What it takes for a changed value to count. */
@@ -76,13 +78,16 @@ const struct setting *settings_by_variable(struct span variable);
  */
 const struct setting *settings_by_alias(struct span variable);
 
+/* Whether it can be given as a flag: a secret cannot, since everybody can see the flags of a process. */
+bool setting_has_flag(const struct setting *);
+
 /* Writes the flag of the setting, "--log-level", terminated. */
 void setting_flag(const struct setting *, char ret_flag[SETTING_NAME_MAX]);
 
 /* Writes the environment variable of the setting, "LURKBOT_GATEWAY__LOG_LEVEL", terminated. */
 void setting_variable(const struct setting *, char ret_variable[SETTING_NAME_MAX]);
 
-/* The type in words: "boolean", "integer", "string", "choice", "list of strings". */
+/* The type in words: "boolean", "integer", "string", "choice", "list of strings", "secret", … */
 const char *setting_type_name(enum setting_type);
 
 /* What changes it, in words: "restart", "reload", "reload, for new connections". */

@@ -25,7 +25,18 @@ int value_set_string(struct conf *, const struct setting *, struct span) must_ch
 /* Adds a copy to the end of a SETTING_LIST. 0, or -ENOMEM, and it is as it was. */
 int value_append_item(struct conf *, const struct setting *, struct span) must_check;
 
-/* Frees what a STRING or LIST holds: NULL, no items. Nothing for the other types. */
+/* Sets a SETTING_SECRET to the digest of the text, or to none for the empty text. 0; -EINVAL; -ENOMEM. */
+int value_set_secret(struct conf *, const struct setting *, struct span) must_check;
+
+/* The list that a SETTING_TOKENS is. */
+struct conf_tokens *value_tokens(struct conf *, const struct setting *);
+const struct conf_tokens *value_const_tokens(const struct conf *, const struct setting *);
+
+/* What a SETTING_SECRET is. */
+struct conf_secret *value_secret(struct conf *, const struct setting *);
+const struct conf_secret *value_const_secret(const struct conf *, const struct setting *);
+
+/* Frees what a STRING, LIST, SECRET or TOKENS holds: NULL, no items. Nothing for the other types. */
 void value_clear(struct conf *, const struct setting *);
 
 /* The number in a SETTING_INT or SETTING_ENUM. */

@@ -31,6 +31,9 @@ void answer_result(const struct answer *to, struct span result);
 void answer_fail(const struct answer *to, enum error_code code, const char *reason,
     const char *field, const char *format, ...) printf_like(5, 6);
 
+/* Sends UNAVAILABLE, reason rate-limited: it may be tried again after this time. */
+void answer_rate_limited(const struct answer *to, const char *sentence, uint32_t retry_after_ms);
+
 /* Sends what a parser found wrong. */
 void answer_fault(const struct answer *to, const struct envelope_fault *fault);
 

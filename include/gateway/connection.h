@@ -18,7 +18,9 @@
 
 #include "base/list.h"
 #include "base/span.h"
+#include "bus/visitors.h"
 #include "gateway/deadlines.h"
+#include "gateway/limits.h"
 #include "gateway/traffic.h"
 #include "proto/frame.h"
 #include "sys/sockets.h"
@@ -27,6 +29,7 @@ struct audience;
 struct connection;
 struct gateway;
 struct hello;
+struct identity;
 struct stuck_frame;
 
 enum connection_state {
@@ -87,6 +90,7 @@ struct connection {
 	void (*on_message)(struct connection *connection, struct span text, bool binary);
 
 	/* the protocol's, from hello-ok on */
+	struct identity *identity; /* who was let in, from then on; see gateway/admission */
 	struct hello *hello;
 	struct audience *audience;
 	struct list member; /* the audience's members, while level with the worker */
@@ -98,7 +102,10 @@ struct connection {
 	unsigned pending_count;
 	unsigned bad_frames; /* in a row */
 
-	struct socket_peer peer;
+	uint32_t opening_bytes; /* that came before hello-ok, behind the upgrade */
+	struct limits_bucket requests, published_bytes, pings;
+	struct visitor visitor;
+	struct socket_peer peer; /* or the client that it speaks for, see gateway/visit */
 };
 
 /*

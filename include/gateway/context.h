@@ -16,6 +16,7 @@
 #include "base/log.h"
 
 struct audiences;
+struct auth;
 struct catchup;
 struct conf;
 struct counters;
@@ -36,6 +37,7 @@ struct sender;
 struct stuck_frames;
 struct traffic;
 struct uring;
+struct visitors;
 
 enum {
 	/* One read takes at most this much, so one busy peer cannot keep the loop to itself. */
@@ -51,6 +53,8 @@ struct gateway {
 	struct ring *ring;
 	struct directory *directory;
 	struct roster *roster;
+	struct visitors *visitors;
+	uint32_t visitors_round; /* in which all connections are counted */
 	struct counters *counters;
 	unsigned slot;
 	uint32_t generation;
@@ -61,6 +65,8 @@ struct gateway {
 	struct sender *sender;
 	struct uring *uring; /* the sender's; NULL: a system call for each send */
 	struct deadlines *deadlines;
+	struct auth *auth;
+	uint64_t first_expiry_ms; /* see gateway/admission */
 	struct audiences *audiences;
 	struct fanout *fanout;
 	struct publisher *publisher;
@@ -95,6 +101,7 @@ struct gateway {
 	struct buf deflated;	  /* a compressed frame; valid until it is queued */
 	uint64_t close_seen;	  /* directory_close_requests as last acted on */
 	struct log_limit hostile; /* bounds what is logged about hostile clients */
+	struct log_limit crowd;	  /* and how many are told why they may not come */
 	unsigned refused;	  /* connections alive that are only told that there are too many */
 	bool draining;
 };

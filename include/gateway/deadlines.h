@@ -15,6 +15,7 @@ enum deadline_kind {
 	DEADLINE_IDLE,	    /* between two HTTP requests on one connection */
 	DEADLINE_PING,	    /* silence after which the peer is pinged */
 	DEADLINE_PONG,	    /* silence after that ping which ends the connection */
+	DEADLINE_MESSAGE,   /* from the first byte of a message to its last, once hello is said */
 	DEADLINE_CLOSE,	    /* what is left of a connection whose end was begun */
 	DEADLINE_KINDS
 };

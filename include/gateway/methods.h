@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/span.h"
@@ -16,6 +17,8 @@ enum {
 
 /* What a token must allow before it may call a method.  read < write < admin; provider stands beside. */
 enum method_scope { METHOD_READ, METHOD_WRITE, METHOD_ADMIN, METHOD_PROVIDER };
+
+struct identity;
 
 struct method {
 	const char *name;
@@ -33,6 +36,9 @@ const struct method *method_at(unsigned index);
 
 /* The index of the method of this name, or METHOD_OTHER. */
 unsigned method_find(struct span name);
+
+/* Whether who this is may call the method. */
+bool method_is_allowed(const struct method *method, const struct identity *identity);
 
 /* "read", "write", "admin" or "provider". */
 const char *method_scope_name(enum method_scope scope);

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include "base/macros.h"
 #include "proto/errors.h"
 
@@ -19,3 +21,6 @@ void refuse_log(struct connection *connection, const char *why);
  */
 void refuse_hello(struct connection *connection, enum error_code code, const char *reason,
     const char *field, const char *sentence);
+
+/* The same with UNAVAILABLE and rate-limited, for one that may come back after this time. */
+void refuse_hello_for(struct connection *connection, const char *sentence, uint64_t retry_after_ms);

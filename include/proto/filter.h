@@ -7,7 +7,8 @@
  * An event passes when one pattern matches its name and, where there are keys, its own is among
  * them. The admin events (gateway.connected, gateway.disconnected, gateway.pairing) are taken only
  * when named exactly or by `gateway.*`, never by `*`. So the default filter is that of `*` alone.
- * Scopes, and the events that are sent whatever the filter, are the caller's affair.
+ * What a scope forbids is put in by filter_restrict; the events that are sent whatever the filter are
+ * the caller's affair.
  */
 #pragma once
 
@@ -27,6 +28,12 @@ struct filter;
  */
 struct filter *filter_new(const struct span *patterns, size_t pattern_count,
     const struct span *keys, size_t key_count) must_check;
+
+/*
+ * Makes it a filter that never takes an admin event, whatever it names: for a connection that may not
+ * have them. It is another filter than before. Only before it is shared.
+ */
+void filter_restrict(struct filter *);
 
 /* Frees it; NULL is allowed. */
 void filter_free(struct filter *);

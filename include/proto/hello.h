@@ -2,7 +2,7 @@
  * The hello, a client's first frame, decoded into one heap block that is exactly as large as needed:
  * it stays with the connection for as long as that lives.
  *
- * Credentials are checked for their form only and never copied out of the frame.
+ * Credentials stand in a block of their own, which is wiped as soon as they were checked.
  */
 #pragma once
 
@@ -34,11 +34,17 @@ struct hello_client {
 	enum hello_mode mode;
 };
 
+/* What the client said of itself to be let in; n == 0: absent. */
+struct hello_credentials {
+	struct span token, password;
+};
+
 /* All spans point into the block of the struct itself. */
 struct hello {
 	int64_t min_protocol, max_protocol; /* as the client said */
 	unsigned protocol;		    /* what both speak */
 	struct hello_client client;
+	struct hello_credentials *credentials; /* owned; NULL: none, or forgotten */
 	struct filter *filter; /* owned; the default filter without "subscribe"; NULL once stolen */
 	bool has_resume;
 	struct span resume_epoch; /* 1..64 bytes where has_resume */
@@ -57,6 +63,9 @@ int hello_parse(struct span text, struct hello **ret, struct envelope_fault *ret
 
 /* Frees a hello and the filter that it still owns. NULL is allowed. */
 void hello_free(struct hello *hello);
+
+/* Wipes and frees the credentials; there are none then. */
+void hello_forget_credentials(struct hello *hello);
 
 /* Hands the filter out: from now on it is the caller's to free. NULL when it was taken before. */
 struct filter *hello_steal_filter(struct hello *hello);

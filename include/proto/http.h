@@ -18,7 +18,7 @@
 #include "base/span.h"
 
 enum {
-	HTTP_HEADERS_MAX = 64, /* field lines; more are refused with 431 */
+	HTTP_HEADERS_MAX = 100, /* field lines; more are refused with 431 */
 	HTTP_HEAD_MAX = 16384, /* bytes, the final empty line included; more are refused with 431 */
 	HTTP_TARGET_MAX = 4096, /* bytes of the request target; more are refused with 414 */
 	HTTP_METHOD_MAX = 32,	/* bytes of the method; more are refused with 501 */
@@ -80,7 +80,7 @@ enum http_verdict http_head_parse(const char *data, size_t len, struct http_head
  * Whether it is worth calling http_head_parse now that data has grown to len bytes: since the last
  * question a line ended, a byte came that no head may hold, or the bound was reached. *scanned is 0
  * for a new head and belongs to this function; it remembers how far was looked. A head of at most
- * 64 lines that trickles in byte by byte so costs linear time, not quadratic. Asking is optional.
+ * 100 lines that trickles in byte by byte so costs linear time, not quadratic. Asking is optional.
  */
 bool http_head_is_due(const char *data, size_t len, size_t *scanned);
 

@@ -6,7 +6,8 @@
  * span of the peer's own bytes, so duplicate keys, "\u0000", 1e300, 9007199254740993 and the order
  * of keys survive by construction.
  *
- * "Valid" means: the grammar of RFC 8259, at most JSON_DEPTH_MAX containers inside each other, UTF-8
+ * "Valid" means: the grammar of RFC 8259, at most JSON_DEPTH_MAX containers inside each other,
+ * numbers of at most JSON_NUMBER_MAX bytes, UTF-8
  * without overlong forms and surrogates, nothing but white space after the value. A lone surrogate
  * written as an escape ("\ud800") is valid text, but cannot be decoded.
  */

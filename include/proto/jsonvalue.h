@@ -11,6 +11,7 @@
 enum {
 	JSON_DEPTH_MAX = 64,  /* containers inside each other, the outermost counts as one */
 	JSON_KEYS_MAX = 1024, /* the most keys of one object that are compared with each other */
+	JSON_NUMBER_MAX = 64, /* bytes of a number: readers of long ones have had faults */
 	JSON_FIELDS_MAX = 64, /* the most fields that one json_object_scan can look for */
 };
 

@@ -22,3 +22,6 @@ int process_open_fds(pid_t pid, uint64_t *ret_count) must_check;
  * A zombie is gone.
  */
 int process_start_ticks(pid_t pid, uint64_t *ret_ticks) must_check;
+
+/* Has this process and its children leave no core file from now on. 0 or -errno. */
+int process_forbid_core(void) must_check;

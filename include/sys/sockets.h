@@ -10,6 +10,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "base/ip.h"
 #include "base/macros.h"
 
 enum {
@@ -66,3 +67,18 @@ int socket_unix_address(const char *path, struct sockaddr_storage *ret, socklen_
  * Returns 0, -ENOENT, -ECONNREFUSED, or another -errno.
  */
 int socket_connect_unix(const char *path, int *ret_fd) must_check;
+
+/*
+ * Whether the peer is on this machine: 127.0.0.0/8, ::1, the first as IPv6, or no IP address at all.
+ * False where it is not known.
+ */
+bool socket_peer_is_loopback(const struct socket_peer *);
+
+/* The IP address of the peer. False where it has none. */
+bool socket_peer_ip(const struct socket_peer *, struct ip *ret);
+
+/* Makes it the peer of this address, at a port that is not known. */
+void socket_peer_set_ip(struct socket_peer *, const struct ip *);
+
+/* The IP address at which the connected socket was reached. 0; -EAFNOSUPPORT; or another -errno. */
+int socket_local_ip(int fd, struct ip *ret) must_check;

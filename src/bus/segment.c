@@ -22,6 +22,7 @@
 #include "bus/ring_view.h"
 #include "bus/roster.h"
 #include "bus/segment_map.h"
+#include "bus/visitors.h"
 #include "bus/wake.h"
 
 enum {
@@ -36,6 +37,7 @@ struct segment {
 	struct roster *roster;
 	struct counters *counters;
 	struct directory *directory;
+	struct visitors *visitors;
 	struct ring *ring;
 	struct mailbox *mailboxes[]; /* one for each slot */
 };
@@ -114,8 +116,11 @@ make_views(struct segment *segment)
 	segment->counters = part(segment, plan->counters);
 	segment->roster = roster_new(part(segment, plan->roster), plan->slots);
 	segment->directory = view_directory(segment);
+	segment->visitors = visitors_new(
+	    part(segment, plan->visitors), visitors_lines(plan->layout.max_connections));
 	segment->ring = view_ring(segment);
-	if (segment->roster == NULL || segment->directory == NULL || segment->ring == NULL)
+	if (segment->roster == NULL || segment->directory == NULL || segment->visitors == NULL ||
+	    segment->ring == NULL)
 		return -ENOMEM;
 	for (unsigned slot = 0; slot < plan->slots; slot++) {
 		segment->mailboxes[slot] = view_mailbox(segment, slot);
@@ -131,10 +136,13 @@ make_views(struct segment *segment)
 static int
 format_common(struct segment *segment)
 {
+	int r;
+
 	wake_format(segment->wake);
 	roster_format(segment->roster);
 	memset((void *)segment->counters, 0, segment->plan.slots * sizeof(*segment->counters));
-	return directory_format(segment->directory);
+	r = visitors_format(segment->visitors);
+	return r < 0 ? r : directory_format(segment->directory);
 }
 
 static int
@@ -281,6 +289,7 @@ segment_clear_slot(struct segment *segment, unsigned slot)
 	wake_disarm(segment->wake, slot);
 	ring_clear_slot(segment->ring, slot);
 	directory_clear_slot(segment->directory, slot);
+	visitors_clear_slot(segment->visitors);
 	mailbox_clear(segment->mailboxes[slot]);
 	/* It may have died while it wrote to any of the others. */
 	for (unsigned i = 0; i < segment->plan.slots; i++)
@@ -297,6 +306,7 @@ segment_close(struct segment *segment)
 	for (unsigned slot = 0; slot < segment->plan.slots; slot++)
 		mailbox_free(segment->mailboxes[slot]);
 	ring_free(segment->ring);
+	visitors_free(segment->visitors);
 	directory_free(segment->directory);
 	roster_free(segment->roster);
 	wake_free(segment->wake);
@@ -328,6 +338,12 @@ struct roster *
 segment_roster(const struct segment *segment)
 {
 	return segment->roster;
+}
+
+struct visitors *
+segment_visitors(const struct segment *segment)
+{
+	return segment->visitors;
 }
 
 struct mailbox *
@@ -414,9 +430,12 @@ segment_stuck_holder(struct segment *segment, uint64_t limit_ms)
 	pid_t found = ring_stuck_holder(segment->ring, limit_ms);
 	pid_t holder = directory_stuck_holder(segment->directory, limit_ms);
 
+	/* All are asked each time, since each remembers what it saw at the last look. */
 	if (found == 0)
 		found = holder;
-	/* All are asked each time, since each remembers what it saw at the last look. */
+	holder = visitors_stuck_holder(segment->visitors, limit_ms);
+	if (found == 0)
+		found = holder;
 	for (unsigned slot = 0; slot < segment->plan.slots; slot++) {
 		holder = mailbox_stuck_holder(segment->mailboxes[slot], limit_ms);
 		if (found == 0)

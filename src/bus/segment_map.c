@@ -20,6 +20,7 @@
 #include "bus/layout.h"
 #include "bus/mailbox.h"
 #include "bus/ring.h"
+#include "bus/visitors.h"
 
 enum {
 	OWN_MAILBOXES = 2, /* keeper and supervisor */
@@ -86,6 +87,9 @@ segment_plan_make(const struct segment_layout *layout, struct segment_plan *ret)
 	ret->directory = place(&end, line, sizeof(struct directory_shared));
 	ret->directory_slots = place(&end, line, slots * sizeof(struct directory_slot));
 	ret->entries = place(&end, line, layout->max_connections * sizeof(uint64_t));
+	ret->visitors = place(&end, line,
+	    sizeof(struct visitors_shared) +
+		visitors_lines(layout->max_connections) * sizeof(struct visitor_line));
 	ret->ring = place(&end, line, sizeof(struct ring_shared));
 	ret->readers = place(&end, line, slots * sizeof(struct ring_reader));
 	ret->index = place(&end, line, ret->index_count * sizeof(struct ring_index));

@@ -90,7 +90,7 @@ suggest(const struct syntax *syntax, struct span name, char store[SETTING_NAME_M
 
 		setting_flag(&settings[i], flag);
 		distance = suggest_distance(name, span_cstr(flag));
-		if (distance < least) {
+		if (setting_has_flag(&settings[i]) && distance < least) {
 			least = distance;
 			memcpy(store, flag, sizeof(flag));
 			near = span_cstr(store);

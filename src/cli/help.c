@@ -54,6 +54,9 @@ setting_argument(const struct setting *s)
 		return " WORD";
 	case SETTING_LIST:
 		return " A,B,...";
+	case SETTING_SECRET:
+	case SETTING_TOKENS:
+		break;
 	}
 	return "";
 }
@@ -117,6 +120,8 @@ option_column(const struct verb *v)
 		column = max_size(column, strlen(left));
 	}
 	for (size_t i = 0; v->syntax.takes_settings && i < settings_count(); i++) {
+		if (!setting_has_flag(&settings[i]))
+			continue;
 		format_setting(&settings[i], left);
 		column = max_size(column, strlen(left));
 	}
@@ -144,8 +149,10 @@ help_verb(struct buf *out, const struct verb *v)
 	if (!v->syntax.takes_settings)
 		return;
 	buf_append_cstr(out, "\nSettings, which go before the environment and the files:\n");
-	for (size_t i = 0; i < settings_count(); i++)
-		append_setting(out, &settings[i], column);
+	for (size_t i = 0; i < settings_count(); i++) {
+		if (setting_has_flag(&settings[i]))
+			append_setting(out, &settings[i], column);
+	}
 }
 
 void

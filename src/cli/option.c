@@ -94,5 +94,11 @@ const struct cli_option cli_options[OPTION_ID_COUNT] = {
 	    .kind = OPTION_TEXT,
 	    .argument = "FILE",
 	    .help = "read this log instead of the configured one" },
+	[OPTION_TOKEN_BYTES] = { .name = "--bytes",
+	    .kind = OPTION_NUMBER,
+	    .argument = "N",
+	    .min = 16,
+	    .max = 1024,
+	    .help = "random bytes in the token (default 32)" },
 	[OPTION_SOURCES] = { .name = "--sources", .help = "also tell where each value came from" },
 };

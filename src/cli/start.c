@@ -14,6 +14,7 @@
 #include "cli/output.h"
 #include "cli/setup.h"
 #include "cli/stopper.h"
+#include "conf/secret.h"
 #include "config.h"
 #include "supervisor/supervisor.h"
 #include "sys/lockfile.h"
@@ -107,11 +108,25 @@ start_daemon(const struct invocation *invocation, const struct conf *conf)
 	}
 }
 
+/* What the environment told is known by now, and would be seen in a core file, or by a child. */
+static enum cli_status
+load(const struct invocation *invocation, struct conf **ret)
+{
+	enum cli_status status = setup_load(invocation, ret);
+
+	if (status == CLI_OK && secret_mask_environment() < 0) {
+		output_error("out of memory");
+		conf_free(*ret);
+		status = CLI_FAILED;
+	}
+	return status;
+}
+
 enum cli_status
 start_run(const struct invocation *invocation)
 {
 	struct conf *conf;
-	enum cli_status status = setup_load(invocation, &conf);
+	enum cli_status status = load(invocation, &conf);
 
 	if (status != CLI_OK)
 		return status;
@@ -128,7 +143,7 @@ start_again(const struct invocation *invocation)
 {
 	struct conf *conf;
 	pid_t pid = 0;
-	enum cli_status status = setup_load(invocation, &conf);
+	enum cli_status status = load(invocation, &conf);
 
 	if (status != CLI_OK)
 		return status;

@@ -15,6 +15,7 @@
 #include "cli/start.h"
 #include "cli/stop.h"
 #include "cli/tail.h"
+#include "cli/token.h"
 #include "conf/suggest.h"
 
 enum { PATH_MAX_BYTES = 64, PATH_WORDS_MAX = 3 };
@@ -129,6 +130,32 @@ const struct verb verbs[] = {
 	    .help = "Print which files are read, and whether they are there",
 	    .syntax = { .options = OPTION_BIT(OPTION_CONFIG) | OPTION_BIT(OPTION_JSON) },
 	    .run = showconf_path,
+	},
+	{
+	    .path = "gateway token generate",
+	    .help = "Print a new token",
+	    .about = "It is made of random bytes, and is not put anywhere: that is up to you.\n",
+	    .syntax = { .options = OPTION_BIT(OPTION_TOKEN_BYTES) | OPTION_BIT(OPTION_JSON) },
+	    .run = token_generate,
+	},
+	{
+	    .path = "gateway token hash",
+	    .help = "Read a token from standard input, and print its digest",
+	    .about = "The digest can stand wherever the configuration wants a token.\n",
+	    .syntax = { .options = OPTION_BIT(OPTION_JSON) },
+	    .run = token_hash,
+	},
+	{
+	    .path = "gateway token list",
+	    .help = "Print names, scopes and ends of the configured tokens",
+	    .syntax = { .options = OPTION_BIT(OPTION_CONFIG) | OPTION_BIT(OPTION_JSON) },
+	    .run = token_list,
+	},
+	{
+	    .path = "gateway token check",
+	    .help = "Read a token from standard input, and tell whose it is; status 4: nobody's",
+	    .syntax = { .options = OPTION_BIT(OPTION_CONFIG) | OPTION_BIT(OPTION_JSON) },
+	    .run = token_check,
 	},
 };
 

@@ -5,9 +5,11 @@
 #include "conf/change.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "conf/cross.h"
+#include "conf/token.h"
 #include "conf/value.h"
 
 static void
@@ -52,6 +54,25 @@ can_change(struct conf *next, const struct conf *in_force, const struct setting 
 	       has_room(next, s, arg);
 }
 
+static bool
+keys_are_equal(const struct conf_key *a, const struct conf_key *b)
+{
+	return a->n == b->n && (a->n == 0 || memcmp(a->bytes, b->bytes, a->n) == 0);
+}
+
+/* Whether a file that a setting names has the same in it, though its name is the same in any case. */
+static bool
+is_file_the_same(const struct conf *a, const struct conf *b, const struct setting *s)
+{
+	if (span_is(span_cstr(s->key), "gateway.auth_tokens_file"))
+		return tokens_are_equal(&a->file_tokens, &b->file_tokens);
+	if (span_is(span_cstr(s->key), "gateway.auth_jwt_secret_file"))
+		return keys_are_equal(&a->jwt_secret, &b->jwt_secret);
+	if (span_is(span_cstr(s->key), "gateway.auth_jwt_public_key_file"))
+		return keys_are_equal(&a->jwt_public_key, &b->jwt_public_key);
+	return true;
+}
+
 int
 conf_settle(struct conf *next, const struct conf *in_force, conf_has_room_fn has_room, void *arg,
     struct conf_changes *ret)
@@ -62,7 +83,7 @@ conf_settle(struct conf *next, const struct conf *in_force, conf_has_room_fn has
 	for (size_t i = 0; i < settings_count() && r == 0; i++) {
 		const struct setting *s = &settings[i];
 
-		if (value_is_equal(next, in_force, s))
+		if (value_is_equal(next, in_force, s) && is_file_the_same(next, in_force, s))
 			continue;
 		if (can_change(next, in_force, s, has_room, arg)) {
 			note(&ret->changed, s);

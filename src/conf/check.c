@@ -6,8 +6,10 @@
 
 #include <stdint.h>
 
+#include "base/ip.h"
 #include "base/parse.h"
 
+enum { WORD_MAX = 256, PATTERN_NAME_MAX = 128 };
 enum { HOST_MAX = 253 }; /* RFC 1035 section 2.3.4, without the root's dot */
 
 static bool
@@ -93,6 +95,14 @@ check_origin(struct span s)
 }
 
 bool
+check_network(struct span s)
+{
+	struct ip_network network;
+
+	return ip_network_parse(s, &network) == 0;
+}
+
+bool
 check_file(struct span s)
 {
 	if (s.n == 0)
@@ -104,4 +114,32 @@ check_file(struct span s)
 			return false;
 	}
 	return s.p[s.n - 1] != '/';
+}
+
+bool
+check_word(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] <= ' ' || s.p[i] > '~')
+			return false;
+	}
+	return s.n <= WORD_MAX;
+}
+
+/* The grammar is that of proto/names.h, which this layer does not see. */
+bool
+check_pattern(struct span s)
+{
+	bool has_part = false;
+
+	if (span_is(s, "*"))
+		return true;
+	if (s.n > 2 && s.p[s.n - 1] == '*' && s.p[s.n - 2] == '.')
+		s.n -= 2;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '.' ? !has_part : !is_made_of(span_make(s.p + i, 1), "_-"))
+			return false;
+		has_part = s.p[i] != '.';
+	}
+	return has_part && s.n <= PATTERN_NAME_MAX;
 }

@@ -14,6 +14,7 @@
 #include "conf/environment.h"
 #include "conf/file.h"
 #include "conf/flags.h"
+#include "conf/keyring.h"
 #include "conf/locate.h"
 #include "conf/literal.h"
 #include "conf/value.h"
@@ -121,29 +122,52 @@ apply_layers(struct draft *d, const struct conf_request *r)
 	flags_apply(d, r->flags, r->flag_count);
 }
 
-/* Puts the default in place of an empty log_file, and makes any other absolute. */
+/* Makes the path absolute; an empty one stays so. */
 static void
-resolve_log_file(struct draft *d, const struct conf_request *r)
+resolve_file(struct draft *d, const struct conf_request *r, const char *key, char **member)
 {
-	char **member = &d->conf->gateway.log_file;
 	char *path = NULL;
-	int status = 0;
+	int status;
 
-	if (d->conf->home == NULL || *member == NULL)
+	if (d->conf->home == NULL || *member == NULL || **member == '\0')
 		return;
-	if (**member == '\0')
-		path = home_file(d, "/logs/gateway.log");
-	else
-		status = locate_absolute(environment_of(r), span_cstr(*member), &path);
+	status = locate_absolute(environment_of(r), span_cstr(*member), &path);
 	if (status == -ENOMEM)
 		d->status = status;
 	else if (status < 0)
-		conf_report_add(d->report, "gateway.log_file", NULL,
-		    "must begin with /, since the user's home is not known");
+		conf_report_add(
+		    d->report, key, NULL, "must begin with /, since the user's home is not known");
 	if (path == NULL)
 		return;
 	mem_free(*member);
 	*member = path;
+}
+
+/* Puts the default in place of an empty log_file. */
+static void
+default_log_file(struct draft *d)
+{
+	char **member = &d->conf->gateway.log_file, *path;
+
+	if (d->conf->home == NULL || *member == NULL || **member != '\0')
+		return;
+	path = home_file(d, "/logs/gateway.log");
+	if (path == NULL)
+		return;
+	mem_free(*member);
+	*member = path;
+}
+
+static void
+resolve_files(struct draft *d, const struct conf_request *r)
+{
+	struct conf_gateway *conf = &d->conf->gateway;
+
+	default_log_file(d);
+	resolve_file(d, r, "gateway.log_file", &conf->log_file);
+	resolve_file(d, r, "gateway.auth_tokens_file", &conf->auth_tokens_file);
+	resolve_file(d, r, "gateway.auth_jwt_secret_file", &conf->auth_jwt_secret_file);
+	resolve_file(d, r, "gateway.auth_jwt_public_key_file", &conf->auth_jwt_public_key_file);
 }
 
 static int
@@ -154,7 +178,9 @@ load(struct draft *d, const struct conf_request *r)
 	if (d->status < 0)
 		return d->status;
 	cross_check(d);
-	resolve_log_file(d, r);
+	resolve_files(d, r);
+	if (d->status == 0)
+		keyring_load(d);
 	if (d->status < 0)
 		return d->status;
 	if (buf_status(&d->report->text) < 0)
@@ -193,5 +219,5 @@ conf_home(const struct conf_request *r, char **ret_home)
 const char *
 conf_source(const struct conf *conf, const struct setting *s)
 {
-	return conf->sources[settings_index(s)];
+	return conf->sources != NULL ? conf->sources[settings_index(s)] : NULL;
 }

@@ -11,7 +11,10 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "conf/key.h"
+#include "conf/scope.h"
 #include "conf/suggest.h"
+#include "conf/token.h"
 #include "conf/value.h"
 
 static void
@@ -64,6 +67,9 @@ draft_free_conf(struct conf *conf)
 	}
 	for (size_t i = 0; i < conf->files_count; i++)
 		mem_free(conf->files[i]);
+	tokens_fini(&conf->file_tokens);
+	key_fini(&conf->jwt_secret);
+	key_fini(&conf->jwt_public_key);
 	mem_free(conf->sources);
 	mem_free(conf->files);
 	mem_free(conf->config_path);
@@ -158,6 +164,16 @@ describe(struct buf *out, const struct setting *s, bool is_item)
 	case SETTING_LIST:
 		buf_append_cstr(out, is_item ? s->wanted : "a list of strings");
 		return;
+	case SETTING_SECRET:
+		buf_append_cstr(
+		    out, "1 to 4096 visible ASCII characters, or sha256: and 64 digits");
+		return;
+	case SETTING_TOKENS:
+		buf_append_cstr(
+		    out, is_item ? "a token of 1 to 4096 visible ASCII characters, sha256: and 64 "
+				   "digits, or an object"
+				 : "a list of tokens");
+		return;
 	}
 }
 
@@ -169,6 +185,7 @@ refuse(
 	struct buf text = { 0 };
 
 	describe(&text, s, strcmp(key, s->key) != 0);
+	/* Where a secret should stand, what stands there may be one. */
 	if (!s->is_secret) {
 		buf_append_cstr(&text, ", not ");
 		buf_append_span(&text, shown);
@@ -297,4 +314,54 @@ draft_add_item(
 	draft_refuse_item(d, s, buf_span(&shown), index, place);
 	note_status(d, buf_status(&shown));
 	buf_fini(&shown);
+}
+
+/* --- secrets ---------------------------------------------------------------------------------- */
+
+void
+draft_set_secret(struct draft *d, const struct setting *s, struct span text, const char *place)
+{
+	int r = value_set_secret(d->conf, s, text);
+
+	if (r == -EINVAL) {
+		draft_refuse(d, s, SPAN(""), place);
+		return;
+	}
+	note_status(d, r);
+	accept(d, s, place);
+}
+
+void
+draft_add_token_take(struct draft *d, struct conf_tokens *list, struct conf_token *token,
+    const char *key, const char *place)
+{
+	int r = tokens_append_take(list, token);
+
+	if (r == -E2BIG)
+		conf_report_add(
+		    d->report, place, key, "there may be at most %d tokens", TOKENS_MAX);
+	else
+		note_status(d, r);
+}
+
+void
+draft_add_token(
+    struct draft *d, const struct setting *s, struct span text, size_t index, const char *place)
+{
+	struct conf_token token = { .scopes = SCOPE_ALL };
+	char name[32];
+	int r = token_set_secret(&token, text);
+
+	snprintf(name, sizeof(name), "token-%zu", index + 1);
+	if (r == 0)
+		r = token_set_name(&token, span_cstr(name));
+	if (r == 0) {
+		draft_add_token_take(d, value_tokens(d->conf, s), &token, s->key, place);
+		return;
+	}
+	token_fini(&token);
+	if (r == -EINVAL)
+		draft_refuse_item(d, s, SPAN(""), index, place);
+	else
+		note_status(d, r);
 }

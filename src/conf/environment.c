@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "conf/dotenv.h"
 #include "conf/readfile.h"
+#include "conf/secret.h"
 #include "conf/suggest.h"
 #include "conf/literal.h"
 
@@ -153,6 +154,9 @@ apply_lines(struct draft *d, const char *path, struct span text, bool is_alias_l
 	struct dotenv lines;
 
 	draft_begin_layer(d);
+	/* No value is longer than the text: so it never grows, and leaves no copies behind. */
+	if (!buf_reserve(&value, text.n))
+		d->status = -ENOMEM;
 	dotenv_open(&lines, text);
 	while (dotenv_next(&lines, &value, &entry)) {
 		const struct setting *s = is_alias_layer ? settings_by_alias(entry.name)
@@ -167,7 +171,7 @@ apply_lines(struct draft *d, const char *path, struct span text, bool is_alias_l
 			apply_entry(d, s, &entry, place.data);
 	}
 	buf_fini(&place);
-	buf_fini(&value);
+	secret_wipe_buf(&value);
 }
 
 void
@@ -187,5 +191,5 @@ environment_apply_file(struct draft *d, const char *path)
 	} else if (status != -ENOENT && status != -ENOTDIR) {
 		conf_report_add(d->report, path, NULL, "cannot be read: %s", strerror(-status));
 	}
-	buf_fini(&text);
+	secret_wipe_buf(&text);
 }

@@ -10,12 +10,17 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "conf/jsonlines.h"
 #include "conf/readfile.h"
+#include "conf/secret.h"
 #include "conf/suggest.h"
+#include "conf/token.h"
+#include "conf/tokenjson.h"
+#include "conf/value.h"
 
 /* Where every key must be known. */
 static const char *const sections[] = { "gateway", "cron", "hooks", "skills", NULL };
@@ -104,6 +109,58 @@ apply_item(struct file *f, const struct setting *s, const struct jsonlines_item 
 }
 
 static void
+refuse_token(struct file *f, const char *key, unsigned line, int r, const char *fault)
+{
+	if (r == -EINVAL)
+		conf_report_add(f->draft->report, place_of(f, line), key, "%s", fault);
+	else
+		f->draft->status = r;
+}
+
+/* An object as one of the tokens. Decoded anew, since none of its keys may come twice. */
+static void
+apply_token_object(
+    struct file *f, const struct setting *s, const struct jsonlines_item *item, size_t index)
+{
+	json_error_t error;
+	json_t *object =
+	    json_loadb(item->value.p, item->value.n, DECODE_FLAGS | JSON_REJECT_DUPLICATES, &error);
+	struct conf_token token = { 0 };
+	const char *fault = "a member is given twice";
+	char key[SETTING_NAME_MAX + 32];
+	int r = json_error_code(&error) == json_error_duplicate_key ? -EINVAL : -ENOMEM;
+
+	if (object != NULL)
+		r = tokenjson_read(object, &token, &fault);
+	snprintf(key, sizeof(key), "%s[%zu]", s->key, index);
+	if (r == 0) {
+		draft_add_token_take(f->draft, value_tokens(f->draft->conf, s), &token, key,
+		    place_of(f, item->line));
+	} else {
+		refuse_token(f, key, item->line, r, fault);
+		token_fini(&token);
+	}
+	json_decref(object);
+}
+
+static void
+apply_token(
+    struct file *f, const struct setting *s, const struct jsonlines_item *item, size_t index)
+{
+	json_t *value = decode(f, item->value);
+
+	if (json_is_object(value))
+		apply_token_object(f, s, item, index);
+	else if (json_is_string(value))
+		draft_add_token(f->draft, s,
+		    span_make(json_string_value(value), json_string_length(value)), index,
+		    place_of(f, item->line));
+	else if (value != NULL)
+		draft_refuse_item(f->draft, s, SPAN(""), index, place_of(f, item->line));
+	json_decref(value);
+}
+
+static void
 apply_list(struct file *f, const struct setting *s, const struct jsonlines_item *list)
 {
 	struct jsonlines_item item;
@@ -111,8 +168,12 @@ apply_list(struct file *f, const struct setting *s, const struct jsonlines_item 
 
 	draft_begin_list(f->draft, s, place_of(f, list->line));
 	jsonlines_open(&walk, list->value, list->value_line);
-	for (size_t index = 0; jsonlines_next(&walk, &item); index++)
-		apply_item(f, s, &item, index);
+	for (size_t index = 0; jsonlines_next(&walk, &item); index++) {
+		if (s->type == SETTING_TOKENS)
+			apply_token(f, s, &item, index);
+		else
+			apply_item(f, s, &item, index);
+	}
 }
 
 static void
@@ -130,7 +191,10 @@ apply_value(struct file *f, const struct setting *s, const struct jsonlines_item
 	else if ((s->type == SETTING_STRING || s->type == SETTING_ENUM) && json_is_string(value))
 		draft_set_string(f->draft, s,
 		    span_make(json_string_value(value), json_string_length(value)), place);
-	else if (s->type == SETTING_LIST && json_is_array(value))
+	else if (s->type == SETTING_SECRET && json_is_string(value))
+		draft_set_secret(f->draft, s,
+		    span_make(json_string_value(value), json_string_length(value)), place);
+	else if ((s->type == SETTING_LIST || s->type == SETTING_TOKENS) && json_is_array(value))
 		apply_list(f, s, item);
 	else
 		refuse(f, s, value, item->value, item->line);
@@ -324,6 +388,6 @@ file_apply(struct draft *d, const char *path, bool is_required)
 	} else if (is_required || (status != -ENOENT && status != -ENOTDIR)) {
 		conf_report_add(d->report, path, NULL, "cannot be read: %s", strerror(-status));
 	}
-	buf_fini(&text);
+	secret_wipe_buf(&text);
 	buf_fini(&f.place);
 }

@@ -38,7 +38,10 @@ apply_flag(struct draft *d, const char *flag)
 		return;
 	}
 	setting_flag(s, place);
-	if (flag[n] == '=')
+	if (!setting_has_flag(s))
+		conf_report_add(d->report, place, s->key,
+		    "is no flag, since everybody could see it; use a file or the environment");
+	else if (flag[n] == '=')
 		literal_apply(d, s, span_cstr(flag + n + 1), place);
 	else if (s->type == SETTING_BOOL)
 		literal_apply(d, s, SPAN("true"), place);

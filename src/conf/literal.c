@@ -40,6 +40,16 @@ set_integer_text(struct draft *d, const struct setting *s, struct span text, con
 }
 
 static void
+add_item(
+    struct draft *d, const struct setting *s, struct span text, size_t index, const char *place)
+{
+	if (s->type == SETTING_TOKENS)
+		draft_add_token(d, s, text, index, place);
+	else
+		draft_add_item(d, s, text, index, place);
+}
+
+static void
 set_list_text(struct draft *d, const struct setting *s, struct span text, const char *place)
 {
 	bool is_more = span_trim(text).n > 0;
@@ -49,7 +59,7 @@ set_list_text(struct draft *d, const struct setting *s, struct span text, const 
 		const char *comma = memchr(text.p, ',', text.n);
 		size_t n = comma != NULL ? (size_t)(comma - text.p) : text.n;
 
-		draft_add_item(d, s, span_trim(span_make(text.p, n)), index, place);
+		add_item(d, s, span_trim(span_make(text.p, n)), index, place);
 		is_more = comma != NULL;
 		text = span_skip(text, n + is_more);
 	}
@@ -69,7 +79,11 @@ literal_apply(struct draft *d, const struct setting *s, struct span text, const 
 	case SETTING_ENUM:
 		draft_set_string(d, s, text, place);
 		return;
+	case SETTING_SECRET:
+		draft_set_secret(d, s, text, place);
+		return;
 	case SETTING_LIST:
+	case SETTING_TOKENS:
 		set_list_text(d, s, text, place);
 		return;
 	}

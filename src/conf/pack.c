@@ -11,9 +11,14 @@
 
 #include "base/alloc.h"
 #include "conf/conf.h"
+#include "conf/key.h"
+#include "conf/scope.h"
+#include "conf/token.h"
 #include "conf/value.h"
 
-static const uint32_t magic = 0x3143424c; /* "LBC1" */
+enum { USUAL_BYTES = 64 * 1024 };
+
+static const uint32_t magic = 0x3243424c; /* "LBC2" */
 static const uint32_t no_text = UINT32_MAX;
 
 /* --- packing ---------------------------------------------------------------------------------- */
@@ -42,6 +47,38 @@ pack_texts(struct buf *out, char *const *texts, size_t count)
 }
 
 static void
+pack_token(struct buf *out, const struct conf_token *token)
+{
+	pack_text(out, token->name);
+	buf_append(out, token->digest, sizeof(token->digest));
+	pack_u32(out, token->scopes);
+	buf_append(out, &token->expires_ms, sizeof(token->expires_ms));
+	pack_texts(out, token->events, token->events_count);
+}
+
+static void
+pack_tokens(struct buf *out, const struct conf_tokens *tokens)
+{
+	pack_u32(out, (uint32_t)tokens->count);
+	for (size_t i = 0; i < tokens->count; i++)
+		pack_token(out, &tokens->list[i]);
+}
+
+static void
+pack_secret(struct buf *out, const struct conf_secret *secret)
+{
+	pack_u32(out, secret->is_set);
+	buf_append(out, secret->digest, sizeof(secret->digest));
+}
+
+static void
+pack_key(struct buf *out, const struct conf_key *key)
+{
+	pack_u32(out, (uint32_t)key->n);
+	buf_append(out, key->bytes, key->n);
+}
+
+static void
 pack_value(struct buf *out, const struct conf *conf, const struct setting *s)
 {
 	uint64_t number = 0;
@@ -55,6 +92,12 @@ pack_value(struct buf *out, const struct conf *conf, const struct setting *s)
 	case SETTING_LIST:
 		items = value_items(conf, s, &count);
 		pack_texts(out, items, count);
+		return;
+	case SETTING_SECRET:
+		pack_secret(out, value_const_secret(conf, s));
+		return;
+	case SETTING_TOKENS:
+		pack_tokens(out, value_const_tokens(conf, s));
 		return;
 	case SETTING_BOOL:
 		number = value_bool(conf, s);
@@ -70,6 +113,8 @@ pack_value(struct buf *out, const struct conf *conf, const struct setting *s)
 void
 conf_pack(const struct conf *conf, struct buf *out)
 {
+	/* Room for a usual one at once: what grows leaves copies of the keys behind. */
+	(void)buf_reserve(out, USUAL_BYTES + conf->jwt_secret.n);
 	pack_u32(out, magic);
 	pack_u32(out, (uint32_t)settings_count());
 	pack_text(out, conf->home);
@@ -79,6 +124,9 @@ conf_pack(const struct conf *conf, struct buf *out)
 		pack_text(out, conf->sources[i]);
 		pack_value(out, conf, &settings[i]);
 	}
+	pack_tokens(out, &conf->file_tokens);
+	pack_key(out, &conf->jwt_public_key);
+	pack_key(out, &conf->jwt_secret);
 }
 
 /* --- unpacking -------------------------------------------------------------------------------- */
@@ -209,6 +257,70 @@ unpack_list(struct reader *r, struct conf *conf, const struct setting *s)
 			fail(r, -ENOMEM);
 }
 
+/* What an entry cannot be is no message of the supervisor's. */
+static void
+judge(struct reader *r, int status)
+{
+	if (status < 0)
+		fail(r, status == -ENOMEM ? status : -EBADMSG);
+}
+
+static void
+take_token(struct reader *r, struct conf_token *token)
+{
+	uint32_t events;
+	struct span text;
+
+	if (take_text(r, false, &text))
+		judge(r, token_set_name(token, text));
+	take(r, token->digest, sizeof(token->digest));
+	token->scopes = take_u32(r);
+	take(r, &token->expires_ms, sizeof(token->expires_ms));
+	if (token->scopes > SCOPE_ALL)
+		fail(r, -EBADMSG);
+	events = take_count(r);
+	for (uint32_t i = 0; i < events && take_text(r, false, &text); i++)
+		judge(r, token_add_event(token, text));
+}
+
+static void
+unpack_tokens(struct reader *r, struct conf_tokens *tokens)
+{
+	uint32_t count = take_count(r);
+
+	for (uint32_t i = 0; i < count && r->status == 0; i++) {
+		struct conf_token token = { 0 };
+
+		take_token(r, &token);
+		if (r->status < 0)
+			token_fini(&token);
+		else
+			judge(r, tokens_append_take(tokens, &token));
+	}
+}
+
+static void
+unpack_secret(struct reader *r, struct conf_secret *secret)
+{
+	secret->is_set = take_u32(r) != 0;
+	take(r, secret->digest, sizeof(secret->digest));
+}
+
+static void
+unpack_key(struct reader *r, struct conf_key *key)
+{
+	uint32_t n = take_u32(r);
+
+	if (n > r->rest.n)
+		fail(r, -EBADMSG);
+	if (r->status < 0 || n == 0)
+		return;
+	if (key_set(key, span_make(r->rest.p, n)) < 0)
+		fail(r, -ENOMEM);
+	else
+		r->rest = span_skip(r->rest, n);
+}
+
 static void
 unpack_value(struct reader *r, struct conf *conf, const struct setting *s)
 {
@@ -228,6 +340,12 @@ unpack_value(struct reader *r, struct conf *conf, const struct setting *s)
 		return;
 	case SETTING_LIST:
 		unpack_list(r, conf, s);
+		return;
+	case SETTING_SECRET:
+		unpack_secret(r, value_secret(conf, s));
+		return;
+	case SETTING_TOKENS:
+		unpack_tokens(r, value_tokens(conf, s));
 		return;
 	}
 }
@@ -249,6 +367,9 @@ unpack_all(struct reader *r, struct conf *conf)
 		copy_text(r, false, &conf->sources[i]);
 		unpack_value(r, conf, &settings[i]);
 	}
+	unpack_tokens(r, &conf->file_tokens);
+	unpack_key(r, &conf->jwt_public_key);
+	unpack_key(r, &conf->jwt_secret);
 	if (r->rest.n > 0)
 		fail(r, -EBADMSG);
 }

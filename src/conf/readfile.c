@@ -5,9 +5,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { READ_SIZE = 16384 };
+
+/* Room for all of a file of known length: what grows leaves copies of its bytes behind. */
+static bool
+reserve_all(int fd, struct buf *out)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > READFILE_MAX)
+		return true;
+	return buf_reserve(out, (size_t)st.st_size + READ_SIZE);
+}
 
 static int
 read_all(int fd, struct buf *out)
@@ -38,7 +50,7 @@ readfile(const char *path, struct buf *out)
 
 	if (fd < 0)
 		return -errno;
-	status = read_all(fd, out);
+	status = reserve_all(fd, out) ? read_all(fd, out) : -ENOMEM;
 	close(fd);
 	return status;
 }

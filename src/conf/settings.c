@@ -37,6 +37,8 @@ enum {
 	MEMBER(field), .type = SETTING_INT, .default_text = #value, .min = (low), .max = (high), \
 		       .changed_by = (enum setting_change)(when), .unit = (counted)
 
+#define WANTED_FILE "the path of a file that begins with / or ~/"
+
 const struct setting settings[] = {
 	{ MEMBER(host), .type = SETTING_STRING, .default_text = "127.0.0.1", .check = check_host,
 	    .wanted = "a host name or an IP address, such as 127.0.0.1, ::1 or 0.0.0.0",
@@ -88,12 +90,71 @@ const struct setting settings[] = {
 	    .changed_by = SETTING_BY_RELOAD_FOR_NEW, .check = check_origin,
 	    .wanted = "an origin without a path, such as https://chat.example.org:8443",
 	    .help = "origins of web pages that may connect, beside the gateway's own" },
+	{ MEMBER(allowed_hosts), .type = SETTING_LIST, .default_text = "",
+	    .count_offset = offsetof(struct conf, gateway.allowed_hosts_count),
+	    .changed_by = SETTING_BY_RELOAD_FOR_NEW, .check = check_host,
+	    .wanted = "a host name or an IP address without a port, such as chat.example.org",
+	    .help = "names that requests may call the gateway by, beside its own" },
+	{ MEMBER(trusted_proxies), .type = SETTING_LIST, .default_text = "",
+	    .count_offset = offsetof(struct conf, gateway.trusted_proxies_count),
+	    .changed_by = SETTING_BY_RELOAD_FOR_NEW, .check = check_network,
+	    .wanted = "an IP address or a network, such as 127.0.0.1 or 10.0.0.0/8",
+	    .help = "proxies whose X-Forwarded-For is believed" },
+	{ INT(max_connections_per_ip, 0, 0, 1000000, FOR_NEW, "connections"),
+	    .help = "connections of one address; 0 for any number" },
+	{ INT(max_handshakes_per_ip, 256, 0, 1000000, FOR_NEW, "connections"),
+	    .help = "connections of one address that have not said hello; 0 for any number" },
+	{ INT(max_header_bytes, 16384, 512, 16384, ON_RELOAD, "bytes"),
+	    .help = "longest head of a request" },
+	{ INT(max_header_lines, 100, 8, 100, ON_RELOAD, "lines"),
+	    .help = "lines that the head of a request may have" },
+	{ INT(max_hello_bytes, 65536, 1024, 65536, ON_RELOAD, "bytes"),
+	    .help = "bytes that a client may send before it has said hello" },
+	{ INT(max_requests_per_s, 0, 0, 1000000, ON_RELOAD, "requests"),
+	    .help = "requests of one connection in a second; 0 for any number" },
+	{ INT(max_published_bytes_per_s, 0, 0, 1099511627776, ON_RELOAD, "bytes"),
+	    .help = "bytes that one connection may publish in a second; 0 for any number" },
+	{ INT(max_pings_per_s, 50, 0, 1000000, ON_RELOAD, "frames"),
+	    .help = "pings of one connection that are answered in a second; 0 for all" },
+	{ INT(message_timeout_ms, 60000, 100, 86400000, ON_RELOAD, "ms"),
+	    .help = "time from the first byte of a message to its last" },
 	{ MEMBER(echo), .type = SETTING_BOOL, .default_text = "false",
 	    .changed_by = SETTING_BY_RELOAD_FOR_NEW,
 	    .help = "serve /echo, for conformance suites and benchmarks" },
+	{ MEMBER(auth_enabled), .type = SETTING_BOOL, .default_text = "false",
+	    .changed_by = SETTING_BY_RELOAD,
+	    .help = "ask every client for a token or the password" },
+	{ MEMBER(auth_tokens), .type = SETTING_TOKENS, .is_secret = true, .default_text = "",
+	    .changed_by = SETTING_BY_RELOAD, .help = "tokens that clients may come with" },
+	{ MEMBER(auth_password), .type = SETTING_SECRET, .is_secret = true, .default_text = "",
+	    .changed_by = SETTING_BY_RELOAD, .help = "password that clients may come with" },
+	{ MEMBER(auth_tokens_file), .type = SETTING_STRING, .default_text = "",
+	    .changed_by = SETTING_BY_RELOAD, .check = check_file, .wanted = WANTED_FILE,
+	    .help = "file of further tokens, one a line, for the user alone (0600)" },
+	{ MEMBER(auth_jwt_secret_file), .type = SETTING_STRING, .default_text = "",
+	    .changed_by = SETTING_BY_RELOAD, .check = check_file, .wanted = WANTED_FILE,
+	    .help = "file of the key by which HS256 tokens are checked, at least 32 bytes (0600)" },
+	{ MEMBER(auth_jwt_public_key_file), .type = SETTING_STRING, .default_text = "",
+	    .changed_by = SETTING_BY_RELOAD, .check = check_file, .wanted = WANTED_FILE,
+	    .help = "PEM file of the Ed25519 public key by which EdDSA tokens are checked" },
+	{ MEMBER(auth_jwt_audience), .type = SETTING_STRING, .default_text = "",
+	    .changed_by = SETTING_BY_RELOAD, .check = check_word,
+	    .wanted = "at most 256 visible ASCII characters",
+	    .help = "audience that signed tokens must name" },
+	{ INT(auth_failures, 10, 0, 20, ON_RELOAD, "failures"),
+	    .help = "failures to authenticate after which an address is refused; 0 for never" },
+	{ INT(auth_failures_within_ms, 60000, 1000, 86400000, ON_RELOAD, "ms"),
+	    .help = "time within which these failures must lie" },
+	{ INT(auth_lockout_ms, 300000, 1000, 86400000, ON_RELOAD, "ms"),
+	    .help = "time for which the address is refused then" },
+	{ MEMBER(allow_unauthenticated), .type = SETTING_BOOL, .default_text = "false",
+	    .changed_by = SETTING_BY_RELOAD,
+	    .help = "without authentication, serve clients of other machines too" },
+	{ MEMBER(metrics_public), .type = SETTING_BOOL, .default_text = "false",
+	    .changed_by = SETTING_BY_RELOAD,
+	    .help = "serve /metrics to everybody, without a token" },
 	{ MEMBER(log_file), .type = SETTING_STRING, .default_text = "", .check = check_file,
-	    .wanted = "the path of a file that begins with / or ~/",
-	    .help = "log file; empty for $LURKBOT_HOME/logs/gateway.log" },
+	    .wanted = WANTED_FILE, .help = "log file; empty for $LURKBOT_HOME/logs/gateway.log" },
 	{ MEMBER(log_level), .type = SETTING_ENUM, .default_text = "info", .choices = log_levels,
 	    .changed_by = SETTING_BY_RELOAD, .help = "least level that is logged" },
 	{ MEMBER(log_format), .type = SETTING_ENUM, .default_text = "text", .choices = log_formats,
@@ -138,7 +199,7 @@ settings_by_flag(struct span flag)
 		flag = span_skip(flag, 2);
 	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
 		setting_flag(&settings[i], name);
-		if (span_is(flag, name + 2))
+		if (setting_has_flag(&settings[i]) && span_is(flag, name + 2))
 			return &settings[i];
 	}
 	return NULL;
@@ -165,6 +226,12 @@ settings_by_alias(struct span variable)
 			return settings_by_key(span_cstr(aliases[i].key));
 	}
 	return NULL;
+}
+
+bool
+setting_has_flag(const struct setting *s)
+{
+	return !s->is_secret;
 }
 
 void
@@ -204,6 +271,10 @@ setting_type_name(enum setting_type type)
 		return "choice";
 	case SETTING_LIST:
 		return "list of strings";
+	case SETTING_SECRET:
+		return "secret";
+	case SETTING_TOKENS:
+		return "list of tokens";
 	}
 	return "";
 }

@@ -6,6 +6,8 @@
 #include <errno.h>
 
 #include "base/alloc.h"
+#include "conf/secret.h"
+#include "conf/token.h"
 
 static void *
 member_of(struct conf *c, const struct setting *s)
@@ -79,6 +81,41 @@ value_append_item(struct conf *c, const struct setting *s, struct span item)
 	return 0;
 }
 
+int
+value_set_secret(struct conf *c, const struct setting *s, struct span text)
+{
+	struct conf_secret secret = { .is_set = text.n > 0 };
+	int r = secret.is_set ? secret_read(text, secret.digest) : 0;
+
+	if (r == 0)
+		*value_secret(c, s) = secret;
+	return r;
+}
+
+struct conf_secret *
+value_secret(struct conf *c, const struct setting *s)
+{
+	return member_of(c, s);
+}
+
+const struct conf_secret *
+value_const_secret(const struct conf *c, const struct setting *s)
+{
+	return const_member_of(c, s);
+}
+
+const struct conf_tokens *
+value_const_tokens(const struct conf *c, const struct setting *s)
+{
+	return const_member_of(c, s);
+}
+
+struct conf_tokens *
+value_tokens(struct conf *c, const struct setting *s)
+{
+	return member_of(c, s);
+}
+
 static void
 clear_list(struct conf *c, const struct setting *s)
 {
@@ -100,6 +137,10 @@ value_clear(struct conf *c, const struct setting *s)
 
 	if (s->type == SETTING_LIST) {
 		clear_list(c, s);
+	} else if (s->type == SETTING_TOKENS) {
+		tokens_fini(value_tokens(c, s));
+	} else if (s->type == SETTING_SECRET) {
+		secret_wipe(member, sizeof(struct conf_secret));
 	} else if (s->type == SETTING_STRING) {
 		mem_free(*member);
 		*member = NULL;
@@ -158,6 +199,12 @@ lists_are_equal(const struct conf *a, const struct conf *b, const struct setting
 	return true;
 }
 
+static bool
+secrets_are_equal(const struct conf_secret *a, const struct conf_secret *b)
+{
+	return a->is_set == b->is_set && secret_is_equal(a->digest, b->digest);
+}
+
 bool
 value_is_equal(const struct conf *a, const struct conf *b, const struct setting *s)
 {
@@ -171,6 +218,10 @@ value_is_equal(const struct conf *a, const struct conf *b, const struct setting 
 		return strcmp(value_string(a, s), value_string(b, s)) == 0;
 	case SETTING_LIST:
 		return lists_are_equal(a, b, s);
+	case SETTING_SECRET:
+		return secrets_are_equal(value_const_secret(a, s), value_const_secret(b, s));
+	case SETTING_TOKENS:
+		return tokens_are_equal(value_const_tokens(a, s), value_const_tokens(b, s));
 	}
 	return false;
 }
@@ -197,6 +248,19 @@ copy_list(struct conf *to, const struct conf *from, const struct setting *s)
 	return 0;
 }
 
+static int
+copy_tokens(struct conf *to, const struct conf *from, const struct setting *s)
+{
+	struct conf_tokens fresh = { 0 };
+	int r = tokens_copy(&fresh, value_const_tokens(from, s));
+
+	if (r < 0)
+		return r;
+	tokens_fini(value_tokens(to, s));
+	*value_tokens(to, s) = fresh;
+	return 0;
+}
+
 int
 value_copy(struct conf *to, const struct conf *from, const struct setting *s)
 {
@@ -212,6 +276,11 @@ value_copy(struct conf *to, const struct conf *from, const struct setting *s)
 		return value_set_string(to, s, span_cstr(value_string(from, s)));
 	case SETTING_LIST:
 		return copy_list(to, from, s);
+	case SETTING_SECRET:
+		*value_secret(to, s) = *value_const_secret(from, s);
+		return 0;
+	case SETTING_TOKENS:
+		return copy_tokens(to, from, s);
 	}
 	return 0;
 }
@@ -228,13 +297,24 @@ write_list(const struct conf *c, const struct setting *s, struct jsonw *w)
 	jsonw_array_end(w);
 }
 
+static void
+write_tokens(const struct conf_tokens *tokens, struct jsonw *w)
+{
+	jsonw_array(w);
+	for (size_t i = 0; i < tokens->count; i++)
+		token_write(&tokens->list[i], w);
+	jsonw_array_end(w);
+}
+
+static void
+write_secret(const struct conf_secret *secret, struct jsonw *w)
+{
+	jsonw_cstr(w, secret->is_set ? "***" : "");
+}
+
 void
 value_write(const struct conf *c, const struct setting *s, struct jsonw *w)
 {
-	if (s->is_secret) {
-		jsonw_cstr(w, "***");
-		return;
-	}
 	switch (s->type) {
 	case SETTING_BOOL:
 		jsonw_bool(w, value_bool(c, s));
@@ -243,13 +323,19 @@ value_write(const struct conf *c, const struct setting *s, struct jsonw *w)
 		jsonw_int(w, value_integer(c, s));
 		return;
 	case SETTING_STRING:
-		jsonw_cstr(w, value_string(c, s));
+		jsonw_cstr(w, s->is_secret ? "***" : value_string(c, s));
 		return;
 	case SETTING_ENUM:
 		jsonw_cstr(w, s->choices[value_integer(c, s)]);
 		return;
 	case SETTING_LIST:
 		write_list(c, s, w);
+		return;
+	case SETTING_SECRET:
+		write_secret(value_const_secret(c, s), w);
+		return;
+	case SETTING_TOKENS:
+		write_tokens(value_const_tokens(c, s), w);
 		return;
 	}
 }

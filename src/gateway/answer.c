@@ -77,6 +77,20 @@ answer_fail(const struct answer *to, enum error_code code, const char *reason, c
 }
 
 void
+answer_rate_limited(const struct answer *to, const char *sentence, uint32_t retry_after_ms)
+{
+	struct reply_error error = {
+		.code = ERROR_UNAVAILABLE,
+		.reason = "rate-limited",
+		.retryable = true,
+		.retry_after_ms = retry_after_ms,
+	};
+
+	reply_error_say(&error, "%s", sentence);
+	send_error(to, &error);
+}
+
+void
 answer_fault(const struct answer *to, const struct envelope_fault *fault)
 {
 	const char *field = fault->field[0] != '\0' ? fault->field : NULL;

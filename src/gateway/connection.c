@@ -75,6 +75,7 @@ connection_kill(struct connection *c)
 	list_append(&g->graveyard, &c->link);
 	close(c->fd);
 	c->fd = -1;
+	visitors_leave(g->visitors, &c->visitor);
 	counters_add(&g->counters->closed, 1);
 	if (is_counted(c))
 		counters_subtract(&g->counters->connections, 1);

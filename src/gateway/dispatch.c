@@ -27,6 +27,22 @@ on_bad_frame(const struct answer *to, const struct envelope_fault *fault)
 		connection_close(c, 1008, "Too many bad frames in a row");
 }
 
+/* Whether it is one more than the connection may send; that was answered. */
+static bool
+is_too_often(const struct answer *to)
+{
+	struct connection *c = to->connection;
+	uint32_t wait_ms = limits_take(
+	    &c->requests, c->gateway->conf->gateway.max_requests_per_s, 1, to->started_ns);
+
+	if (wait_ms == 0)
+		return false;
+	limits_count(c->gateway, LIMIT_REQUESTS);
+	answer_rate_limited(
+	    to, "More requests came than this connection may send in a second; wait", wait_ms);
+	return true;
+}
+
 static void
 on_request(struct answer *to, const struct envelope *frame)
 {
@@ -34,6 +50,8 @@ on_request(struct answer *to, const struct envelope *frame)
 	const struct conf_gateway *conf = &c->gateway->conf->gateway;
 
 	to->method = method_find(frame->method);
+	if (is_too_often(to))
+		return;
 	if (pending_find(c, frame->id) != NULL)
 		answer_fail(to, ERROR_INVALID_REQUEST, "duplicate-id", "id",
 		    "A request of this id is still in flight; give each request an id of its own");
@@ -44,6 +62,10 @@ on_request(struct answer *to, const struct envelope *frame)
 	else if (to->method == METHOD_OTHER)
 		answer_fail(to, ERROR_METHOD_NOT_FOUND, NULL, "method", "Method not found: %.*s",
 		    (int)frame->method.n, frame->method.p);
+	else if (!method_is_allowed(method_at(to->method), c->identity))
+		answer_fail(to, ERROR_INVALID_REQUEST, "forbidden", "method",
+		    "%.*s needs the scope %s, which the token of this connection has not got",
+		    SPAN_ARGS(frame->method), method_scope_name(method_at(to->method)->scope));
 	else if (c->gateway->draining)
 		answer_fail(to, ERROR_UNAVAILABLE, "shutting-down", NULL,
 		    "The gateway is stopping; come back in a moment");

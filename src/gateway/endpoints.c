@@ -7,14 +7,18 @@
 
 #include "base/jsonw.h"
 #include "base/macros.h"
+#include "conf/conf.h"
 #include "config.h"
 #include "gateway/census.h"
 #include "gateway/context.h"
 #include "gateway/metrics.h"
 #include "gateway/report.h"
 
+enum access { ACCESS_ALL, ACCESS_READ, ACCESS_METRICS /* as metrics_public says */ };
+
 struct endpoint {
 	const char *path;
+	enum access access;
 	void (*run)(
 	    struct gateway *g, const struct http_head *head, struct endpoint_answer *answer);
 };
@@ -147,12 +151,12 @@ run_metrics(struct gateway *g, const struct http_head *head, struct endpoint_ans
 }
 
 static const struct endpoint endpoints[] = {
-	{ "/", run_info },
-	{ "/health", run_health },
-	{ "/info", run_info },
-	{ "/live", run_live },
-	{ "/metrics", run_metrics },
-	{ "/ready", run_ready },
+	{ "/", ACCESS_READ, run_info },
+	{ "/health", ACCESS_ALL, run_health },
+	{ "/info", ACCESS_READ, run_info },
+	{ "/live", ACCESS_ALL, run_live },
+	{ "/metrics", ACCESS_METRICS, run_metrics },
+	{ "/ready", ACCESS_ALL, run_ready },
 };
 
 const struct endpoint *
@@ -162,6 +166,20 @@ endpoint_find(struct span path)
 		if (span_is(path, endpoints[i].path))
 			return &endpoints[i];
 	return NULL;
+}
+
+bool
+endpoint_is_public(const struct endpoint *endpoint, const struct gateway *g)
+{
+	switch (endpoint->access) {
+	case ACCESS_ALL:
+		return true;
+	case ACCESS_READ:
+		return false;
+	case ACCESS_METRICS:
+		return g->conf->gateway.metrics_public;
+	}
+	return false;
 }
 
 void

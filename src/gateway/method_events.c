@@ -8,10 +8,12 @@
 
 #include "base/jsonw.h"
 #include "conf/conf.h"
+#include "gateway/admission.h"
 #include "gateway/audience.h"
 #include "gateway/catchup.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
+#include "gateway/identity.h"
 #include "gateway/namespaces.h"
 #include "gateway/pending.h"
 #include "gateway/publisher.h"
@@ -64,6 +66,23 @@ publish(const struct answer *to, const struct publication *publication)
 		publisher_answer(to, r, &receipt);
 }
 
+/* Whether these are more bytes than the connection may publish; that was answered. */
+static bool
+is_too_much(const struct answer *to, const struct publication *publication)
+{
+	struct connection *c = to->connection;
+	size_t bytes = publication->event.n + publication->session_key.n + publication->payload.n;
+	uint32_t wait_ms = limits_take(&c->published_bytes,
+	    c->gateway->conf->gateway.max_published_bytes_per_s, bytes, to->started_ns);
+
+	if (wait_ms == 0)
+		return false;
+	limits_count(c->gateway, LIMIT_PUBLISHED_BYTES);
+	answer_rate_limited(
+	    to, "More bytes came than this connection may publish in a second; wait", wait_ms);
+	return true;
+}
+
 /* What params_read cannot know: names, namespaces, and what is not there yet. */
 static bool
 is_publishable(const struct answer *to, const struct param_value *values)
@@ -79,6 +98,11 @@ is_publishable(const struct answer *to, const struct param_value *values)
 		    "%.*s is published by the gateway alone; publish agent.*, channel.*, "
 		    "session.message or a namespace of your own",
 		    (int)event.n, event.p);
+	else if (!identity_may_publish(to->connection->identity, event))
+		answer_fail(to, ERROR_INVALID_REQUEST, "forbidden", "params.event",
+		    "The token of this connection may not publish %.*s, but only what its events "
+		    "allow",
+		    SPAN_ARGS(event));
 	else if (values[PUBLISH_TO].is_present)
 		answer_fail(to, ERROR_INVALID_REQUEST, "unsupported", "params.to",
 		    "This gateway sends no events to single connections; leave to out");
@@ -112,7 +136,8 @@ method_events_publish(const struct answer *to, const struct envelope *frame)
 
 		if (!params.values[PUBLISH_PAYLOAD].is_present)
 			publication.payload = SPAN("");
-		publish(to, &publication);
+		if (!is_too_much(to, &publication))
+			publish(to, &publication);
 	}
 	params_fini(&params);
 }
@@ -138,6 +163,7 @@ write_subscribed(const struct connection *c, const struct filter *filter)
 static void
 subscribe_take(const struct answer *to, struct filter *filter)
 {
+	admission_restrict(to->connection, filter);
 	if (!write_subscribed(to->connection, filter)) {
 		filter_free(filter);
 		answer_no_memory(to);

@@ -14,6 +14,7 @@
 #include "base/macros.h"
 #include "bus/ring.h"
 #include "conf/conf.h"
+#include "gateway/admission.h"
 #include "gateway/batch.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
@@ -192,6 +193,7 @@ method_events_history(const struct answer *to, const struct envelope *frame)
 
 	if (read_params(to, frame->params.text, &params, &filter) != 0)
 		return;
+	admission_restrict(to->connection, filter);
 	answer_history(to, params.values, filter);
 	filter_free(filter);
 	params_fini(&params);

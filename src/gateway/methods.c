@@ -9,8 +9,10 @@
 #include "base/jsonw.h"
 #include "base/macros.h"
 #include "bus/counters.h"
+#include "conf/scope.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
+#include "gateway/identity.h"
 #include "gateway/method_config.h"
 #include "gateway/method_connections.h"
 #include "gateway/method_events.h"
@@ -35,6 +37,8 @@ static const struct method methods[] = {
 };
 
 static_assert(ARRAY_LEN(methods) <= METHOD_OTHER, "the metrics have a row for each method");
+static_assert(1U << METHOD_READ == SCOPE_READ && 1U << METHOD_PROVIDER == SCOPE_PROVIDER,
+    "a scope is the bit of its number");
 static_assert((int)METHOD_OTHER < (int)COUNTERS_METHODS, "and one for all other names");
 
 unsigned
@@ -73,9 +77,13 @@ method_find(struct span name)
 const char *
 method_scope_name(enum method_scope scope)
 {
-	static const char *const names[] = { "read", "write", "admin", "provider" };
+	return scope_name(scope);
+}
 
-	return names[scope];
+bool
+method_is_allowed(const struct method *method, const struct identity *identity)
+{
+	return identity_has(identity, 1U << method->scope);
 }
 
 /* methods.list: the table itself. */

@@ -16,9 +16,11 @@
 #include "bus/roster.h"
 #include "bus/segment.h"
 #include "config.h"
+#include "gateway/auth.h"
 #include "gateway/census.h"
 #include "gateway/context.h"
 #include "gateway/exposition.h"
+#include "gateway/limits.h"
 #include "gateway/methods.h"
 #include "gateway/namespaces.h"
 #include "gateway/outcomes.h"
@@ -124,6 +126,18 @@ handshake_name(unsigned index)
 	return outcome_name((enum outcome)index);
 }
 
+static const char *
+authentication_name(unsigned index)
+{
+	return auth_verdict_name((enum auth_verdict)index);
+}
+
+static const char *
+limit_label(unsigned index)
+{
+	return limit_name((enum limit)index);
+}
+
 static const struct vector {
 	const char *name, *label, *help;
 	size_t offset;
@@ -132,6 +146,10 @@ static const struct vector {
 } vectors[] = {
 	{ "handshakes", "outcome", "Openings of connections, by how they ended.",
 	    offsetof(struct counters, handshakes), OUTCOME_COUNT, handshake_name },
+	{ "authentications", "verdict", "Clients let in and turned away, by what they came with.",
+	    offsetof(struct counters, authentications), AUTH_VERDICTS, authentication_name },
+	{ "limits_reached", "limit", "Times that clients met a limit.",
+	    offsetof(struct counters, limits), LIMIT_COUNT, limit_label },
 	{ "closes", "code", "Connections ended, by WebSocket close code.",
 	    offsetof(struct counters, closes), COUNTERS_CLOSES, close_name },
 	{ "http_responses", "status", "HTTP responses, by class of status.",

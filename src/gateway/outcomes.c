@@ -23,6 +23,9 @@ outcome_name(enum outcome outcome)
 		[OUTCOME_BAD_HELLO] = "bad-hello",
 		[OUTCOME_TIMEOUT] = "timeout",
 		[OUTCOME_LEFT] = "left",
+		[OUTCOME_UNAUTHORIZED] = "unauthorized",
+		[OUTCOME_BAD_HOST] = "bad-host",
+		[OUTCOME_CROWDED] = "crowded",
 	};
 
 	return names[outcome];

@@ -9,6 +9,7 @@
 #include "bus/directory.h"
 #include "bus/mailbox.h"
 #include "bus/segment.h"
+#include "gateway/admission.h"
 #include "gateway/catchup.h"
 #include "gateway/census.h"
 #include "gateway/connection.h"
@@ -18,6 +19,7 @@
 #include "gateway/peers.h"
 #include "gateway/pending.h"
 #include "gateway/publisher.h"
+#include "gateway/visit.h"
 
 enum {
 	/* Batches for each turn: between them the sockets are looked at. */
@@ -100,6 +102,8 @@ turn_tick(struct gateway *g, uint64_t now_ms)
 {
 	census_refresh(g);
 	deadlines_expire(g->deadlines, now_ms);
+	visit_tick(g);
+	admission_tick(g, clock_real_ms());
 	pendings_expire(g, now_ms);
 	fanout_tick(g, now_ms);
 	catchup_tick(g, now_ms);

@@ -13,16 +13,21 @@
 #include "bus/counters.h"
 #include "bus/ring.h"
 #include "conf/conf.h"
+#include "conf/scope.h"
+#include "conf/secret.h"
 #include "config.h"
+#include "gateway/admission.h"
 #include "gateway/audience.h"
 #include "gateway/catchup.h"
 #include "gateway/context.h"
 #include "gateway/dispatch.h"
+#include "gateway/identity.h"
 #include "gateway/methods.h"
 #include "gateway/outcomes.h"
 #include "gateway/presence.h"
 #include "gateway/recent.h"
 #include "gateway/refuse.h"
+#include "gateway/visit.h"
 #include "gateway/wsock.h"
 #include "proto/hello.h"
 
@@ -50,14 +55,16 @@ write_server(const struct connection *c, struct jsonw *w)
 }
 
 static void
-write_features(struct jsonw *w)
+write_features(const struct identity *identity, struct jsonw *w)
 {
 	jsonw_key(w, "features");
 	jsonw_object(w);
 	jsonw_key(w, "methods");
 	jsonw_array(w);
-	for (unsigned i = 0; i < methods_count(); i++)
-		jsonw_cstr(w, method_at(i)->name);
+	for (unsigned i = 0; i < methods_count(); i++) {
+		if (method_is_allowed(method_at(i), identity))
+			jsonw_cstr(w, method_at(i)->name);
+	}
 	jsonw_array_end(w);
 	jsonw_key(w, "events");
 	jsonw_array(w);
@@ -68,16 +75,17 @@ write_features(struct jsonw *w)
 }
 
 static void
-write_snapshot(const struct gateway *g, struct jsonw *w)
+write_snapshot(const struct connection *c, struct jsonw *w)
 {
 	const struct list *at;
-	unsigned left = SNAPSHOT_SESSIONS;
+	/* What sessions.list would not tell is not told here either. */
+	unsigned left = identity_has(c->identity, SCOPE_READ) ? SNAPSHOT_SESSIONS : 0;
 
 	jsonw_key(w, "snapshot");
 	jsonw_object(w);
 	jsonw_key(w, "sessions");
 	jsonw_array(w);
-	LIST_FOREACH (at, recent_list(g->recent)) {
+	LIST_FOREACH (at, recent_list(c->gateway->recent)) {
 		if (left-- == 0)
 			break;
 		recent_write(container_of(at, struct recent_session, link), w);
@@ -153,8 +161,8 @@ write_hello_ok(struct connection *c, const struct hello *hello, bool recovered)
 	jsonw_key(&w, "protocol");
 	jsonw_uint(&w, hello->protocol);
 	write_server(c, &w);
-	write_features(&w);
-	write_snapshot(g, &w);
+	write_features(c->identity, &w);
+	write_snapshot(c, &w);
 	write_policy(&g->conf->gateway, &w);
 	write_resume(g, hello, recovered, &w);
 	jsonw_object_end(&w);
@@ -177,6 +185,7 @@ accept_hello(struct connection *c, struct hello *hello)
 {
 	bool recovered = is_recovered(c->gateway, hello);
 
+	admission_restrict(c, hello->filter);
 	if (!write_hello_ok(c, hello, recovered) ||
 	    audience_join_take(c, hello_steal_filter(hello)) != 0) {
 		hello_free(hello);
@@ -193,12 +202,34 @@ accept_hello(struct connection *c, struct hello *hello)
 		catchup_begin(c, hello->resume_seq);
 	c->hello = hello;
 	outcome_settle(c, OUTCOME_OK);
+	visit_know(c);
 	c->on_message = dispatch_message;
 	wsock_keep_alive(c);
-	log_conn_debug(c->id, "hello from %.*s (%.*s %.*s) at %s", SPAN_ARGS(hello->client.id),
-	    SPAN_ARGS(hello->client.platform), SPAN_ARGS(hello->client.version),
-	    socket_peer_text(&c->peer, (char[SOCKET_TEXT_MAX]){ 0 }));
+	log_conn_debug(c->id, "hello from %.*s (%.*s %.*s) at %s as %s",
+	    SPAN_ARGS(hello->client.id), SPAN_ARGS(hello->client.platform),
+	    SPAN_ARGS(hello->client.version),
+	    socket_peer_text(&c->peer, (char[SOCKET_TEXT_MAX]){ 0 }), c->identity->name);
 	presence_enter(c);
+}
+
+static void
+judge_hello(struct connection *c, struct hello *hello)
+{
+	enum auth_verdict verdict = admission_check_hello(c, hello);
+
+	if (auth_is_good(verdict)) {
+		accept_hello(c, hello);
+		return;
+	}
+	hello_free(hello);
+	outcome_settle(c, OUTCOME_UNAUTHORIZED);
+	if (verdict == AUTH_NO_MEMORY)
+		refuse_no_memory(c);
+	else if (verdict == AUTH_LOCKED_OUT)
+		refuse_hello_for(c, auth_verdict_sentence(verdict), visit_refused_ms(c) + 1);
+	else
+		refuse_hello(c, ERROR_INVALID_REQUEST, "unauthorized", "auth",
+		    auth_verdict_sentence(verdict));
 }
 
 void
@@ -209,12 +240,14 @@ welcome_message(struct connection *c, struct span text, bool binary)
 	int r = hello_parse(text, &hello, &fault);
 
 	(void)binary;
+	/* Whatever becomes of it: credentials may stand in it, and nobody reads it again. */
+	secret_wipe(text.p, text.n);
 	if (r == 0 && c->gateway->draining) {
 		hello_free(hello);
 		refuse_hello(
 		    c, ERROR_UNAVAILABLE, "shutting-down", NULL, "The gateway is stopping");
 	} else if (r == 0) {
-		accept_hello(c, hello);
+		judge_hello(c, hello);
 	} else if (r == -EBADMSG) {
 		refuse_hello(c, fault.code, fault.reason,
 		    fault.field[0] != '\0' ? fault.field : NULL, fault.sentence);

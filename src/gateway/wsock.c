@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "bus/counters.h"
 #include "conf/conf.h"
+#include "gateway/admission.h"
 #include "gateway/audience.h"
 #include "gateway/catchup.h"
 #include "gateway/context.h"
@@ -18,11 +19,6 @@
 #include "gateway/presence.h"
 #include "gateway/refuse.h"
 #include "proto/frame.h"
-
-enum {
-	/* Before hello-ok nobody is trusted with more than this (PROTOCOL section 1). */
-	WSOCK_STRANGER_MAX = 64 * 1024,
-};
 
 /* Has said hello, or needs to say none. */
 static bool
@@ -43,8 +39,9 @@ limits_of(const struct connection *c)
 		.expect_masked = true,
 	};
 
-	if (!is_known(c) && limits.max_message > WSOCK_STRANGER_MAX)
-		limits.max_message = WSOCK_STRANGER_MAX;
+	/* Before hello-ok nobody is trusted with more (PROTOCOL section 1). */
+	if (!is_known(c) && limits.max_message > conf->max_hello_bytes)
+		limits.max_message = conf->max_hello_bytes;
 	return limits;
 }
 
@@ -59,6 +56,17 @@ take_message(struct connection *c, const struct wsrecv_item *item, bool binary)
 		c->on_message(c, payload, binary);
 }
 
+/* RFC 6455 section 5.5.3: of many pings not each has to be answered. */
+static void
+answer_ping(struct connection *c, struct span payload)
+{
+	if (limits_take(&c->pings, c->gateway->conf->gateway.max_pings_per_s, 1, clock_mono_ns()) ==
+	    0)
+		connection_queue_frame(c, WS_PONG, payload);
+	else
+		limits_count(c->gateway, LIMIT_PINGS);
+}
+
 static void
 on_item(struct connection *c, enum wsrecv_verdict verdict, const struct wsrecv_item *item)
 {
@@ -71,7 +79,7 @@ on_item(struct connection *c, enum wsrecv_verdict verdict, const struct wsrecv_i
 		take_message(c, item, verdict == WSRECV_BINARY);
 		break;
 	case WSRECV_PING:
-		connection_queue_frame(c, WS_PONG, item->payload);
+		answer_ping(c, item->payload);
 		break;
 	case WSRECV_CLOSE:
 		c->peer_done = true;
@@ -80,12 +88,51 @@ on_item(struct connection *c, enum wsrecv_verdict verdict, const struct wsrecv_i
 		break;
 	case WSRECV_FAIL:
 		refuse_log(c, item->reason);
-		if (!is_known(c))
+		if (!is_known(c)) {
 			outcome_settle(c, OUTCOME_BAD_HELLO);
+			if (item->code == WS_CLOSE_TOO_BIG)
+				limits_count(c->gateway, LIMIT_HELLO);
+		}
 		c->deaf = true;
 		connection_close(c, item->code, item->reason);
 		break;
 	}
+}
+
+/*
+ * Whether a stranger has sent more than one message of the length that it may have: pings count, too. Then
+ * the connection is closed.
+ */
+static bool
+is_too_long(struct connection *c, size_t used)
+{
+	static const char why[] = "More came than may before the hello.";
+
+	c->opening_bytes += (uint32_t)used;
+	if (c->opening_bytes <= c->gateway->conf->gateway.max_hello_bytes + FRAME_HEADER_MAX)
+		return false;
+	limits_count(c->gateway, LIMIT_HELLO);
+	refuse_log(c, why);
+	outcome_settle(c, OUTCOME_BAD_HELLO);
+	c->deaf = true;
+	connection_close(c, WS_CLOSE_TOO_BIG, why);
+	return true;
+}
+
+/* Whole messages show that the peer lives; one that was begun has until its deadline to end. */
+static void
+watch_peer(struct connection *c, uint64_t now_ms)
+{
+	struct deadline *deadline = &c->deadline;
+	enum deadline_kind kind = deadline->kind;
+
+	if (c->state != CONNECTION_OPEN ||
+	    (kind != DEADLINE_PING && kind != DEADLINE_PONG && kind != DEADLINE_MESSAGE))
+		return;
+	if (c->traffic == NULL || wsrecv_is_idle(&c->traffic->recv))
+		deadline_set(c->gateway->deadlines, deadline, DEADLINE_PING, now_ms);
+	else if (kind != DEADLINE_MESSAGE)
+		deadline_set(c->gateway->deadlines, deadline, DEADLINE_MESSAGE, now_ms);
 }
 
 static size_t
@@ -97,9 +144,10 @@ on_data(struct connection *c, char *data, size_t len)
 	enum wsrecv_verdict verdict =
 	    wsrecv_next(&c->traffic->recv, &limits, data, len, &used, &item);
 
-	if (c->deadline.kind == DEADLINE_PING || c->deadline.kind == DEADLINE_PONG)
-		deadline_set(c->gateway->deadlines, &c->deadline, DEADLINE_PING, clock_mono_ms());
+	if (!is_known(c) && verdict != WSRECV_FAIL && is_too_long(c, used))
+		return used;
 	on_item(c, verdict, &item);
+	watch_peer(c, clock_mono_ms());
 	/* A message that was gathered is given back now: the next one may be far off. */
 	if (used == len && verdict != WSRECV_MORE) {
 		size_t none;
@@ -137,6 +185,19 @@ on_goodbye(struct connection *c, char *data, size_t len)
 	return false;
 }
 
+/* Where it is us who do not read, the peer is not at fault. */
+static void
+on_unfinished(struct connection *c)
+{
+	if (c->blocked || c->paused || c->behind) {
+		wsock_keep_alive(c);
+		return;
+	}
+	limits_count(c->gateway, LIMIT_MESSAGE_TIME);
+	refuse_log(c, "a message that it began did not end in time");
+	connection_close(c, 1008, "A message that was begun did not end in time");
+}
+
 static void
 on_expired(struct connection *c, enum deadline_kind kind)
 {
@@ -160,6 +221,9 @@ on_expired(struct connection *c, enum deadline_kind kind)
 		else
 			connection_close(c, 1008, "No answer to a ping in time");
 		break;
+	case DEADLINE_MESSAGE:
+		on_unfinished(c);
+		break;
 	case DEADLINE_IDLE:
 	case DEADLINE_CLOSE:
 	case DEADLINE_KINDS:
@@ -182,6 +246,7 @@ on_closing(struct connection *c)
 	presence_leave(c);
 	catchup_leave(c);
 	audience_leave(c);
+	admission_leave(c);
 }
 
 static const struct connection_handler handler = {
@@ -202,8 +267,10 @@ wsock_start(struct connection *c,
 	/* What of HTTP is still unsent stands in front of the first frame, and is not one. */
 	if (c->traffic != NULL)
 		c->traffic->out_head_left = c->traffic->out.len;
-	/* The hello has a time of its own: the upgrade's is used up to here. */
-	deadline_set(c->gateway->deadlines, &c->deadline, DEADLINE_HANDSHAKE, clock_mono_ms());
+	/* Head and hello have one time together; one between two requests has none that would go on. */
+	if (c->deadline.kind != DEADLINE_HANDSHAKE)
+		deadline_set(
+		    c->gateway->deadlines, &c->deadline, DEADLINE_HANDSHAKE, clock_mono_ms());
 	if (on_message == wsock_echo)
 		wsock_keep_alive(c);
 }

@@ -10,7 +10,8 @@
  * bytes are the three arrays and the `*`, each text behind its length, so that no text can be taken
  * for the border of another (keys may hold any bytes):
  *
- *	count of exact names │ (length │ bytes)* │ count of prefixes │ … │ has `*` │ count of keys │ …
+ *	is restricted │ count of exact names │ (length │ bytes)* │ count of prefixes │ … │ has `*` │
+ *	count of keys │ …
  */
 #include "proto/filter.h"
 
@@ -30,6 +31,8 @@ struct set {
 struct filter {
 	struct set exact, prefixes, keys;
 	bool has_star;
+	bool is_restricted;
+	char *restriction; /* where the canonical bytes say so */
 	struct span canon;
 };
 
@@ -166,12 +169,14 @@ filter_new(
 		pattern_count = 1;
 	}
 	f = mem_zalloc(sizeof(*f) + (pattern_count + key_count) * sizeof(*items) +
-		       4 * sizeof(uint32_t) + settled_bytes(patterns, pattern_count) +
+		       5 * sizeof(uint32_t) + settled_bytes(patterns, pattern_count) +
 		       settled_bytes(keys, key_count));
 	if (f == NULL)
 		return NULL;
 	items = (struct span *)(f + 1);
 	canon = at = (char *)(items + pattern_count + key_count);
+	f->restriction = at;
+	put_number(&at, false);
 	sort_out(f, patterns, pattern_count, items);
 	f->keys = (struct set){ .items = items + pattern_count, .n = key_count };
 	if (key_count > 0)
@@ -185,6 +190,15 @@ filter_new(
 	set_settle(&f->keys, &at);
 	f->canon = span_make(canon, (size_t)(at - canon));
 	return f;
+}
+
+void
+filter_restrict(struct filter *f)
+{
+	char *at = f->restriction;
+
+	f->is_restricted = true;
+	put_number(&at, true);
 }
 
 void
@@ -208,13 +222,16 @@ filter_takes(const struct filter *f, struct span event, struct span key)
 {
 	if (f->keys.n > 0 && !set_has(&f->keys, key))
 		return false;
-	return (f->has_star && !is_admin(event)) || set_has(&f->exact, event) ||
-	       set_covers(&f->prefixes, event);
+	if (is_admin(event))
+		return filter_names_admin(f, event);
+	return f->has_star || set_has(&f->exact, event) || set_covers(&f->prefixes, event);
 }
 
 bool
 filter_names_admin(const struct filter *f, struct span event)
 {
+	if (f->is_restricted)
+		return false;
 	if (set_has(&f->prefixes, admin_namespace))
 		return event.n == 0 || is_admin(event);
 	if (event.n > 0)

@@ -4,7 +4,9 @@
  *	struct hello | caps[caps_count] | id, version, platform, displayName, epoch, caps: bytes |
  *
  * The params that the parts were read with hold spans into the frame; nothing of the frame is
- * needed any more once the block is packed, and nothing of "auth" is in it.
+ * needed any more once the block is packed. What "auth" says is packed apart, since it goes first:
+ *
+ *	struct hello_credentials | token, password: bytes |
  */
 #include "proto/hello.h"
 
@@ -255,6 +257,28 @@ put(char **at, struct span text)
 	return copy;
 }
 
+/* 0, also where there is nothing to pack, or -ENOMEM. */
+static int
+pack_credentials(const struct parts *parts, struct hello_credentials **ret)
+{
+	struct span token = parts->auth.values[AUTH_TOKEN].string;
+	struct span password = parts->auth.values[AUTH_PASSWORD].string;
+	struct hello_credentials *credentials;
+	char *at;
+
+	*ret = NULL;
+	if (token.n + password.n == 0)
+		return 0;
+	credentials = mem_alloc(sizeof(*credentials) + token.n + password.n);
+	if (credentials == NULL)
+		return -ENOMEM;
+	at = (char *)(credentials + 1);
+	credentials->token = put(&at, token);
+	credentials->password = put(&at, password);
+	*ret = credentials;
+	return 0;
+}
+
 static struct hello *
 pack(struct parts *parts)
 {
@@ -266,6 +290,10 @@ pack(struct parts *parts)
 
 	if (hello == NULL)
 		return NULL;
+	if (pack_credentials(parts, &hello->credentials) < 0) {
+		mem_free(hello);
+		return NULL;
+	}
 	at = (char *)hello + sizeof(*hello) + spans;
 	hello->min_protocol = frame[FRAME_MIN_PROTOCOL].integer;
 	hello->max_protocol = frame[FRAME_MAX_PROTOCOL].integer;
@@ -323,8 +351,20 @@ hello_free(struct hello *hello)
 {
 	if (hello == NULL)
 		return;
+	hello_forget_credentials(hello);
 	filter_free(hello->filter);
 	mem_free(hello);
+}
+
+void
+hello_forget_credentials(struct hello *hello)
+{
+	struct hello_credentials *c = hello->credentials;
+
+	if (c != NULL)
+		explicit_bzero(c, sizeof(*c) + c->token.n + c->password.n);
+	mem_free(c);
+	hello->credentials = NULL;
 }
 
 struct filter *

@@ -178,7 +178,7 @@ read_header(struct cursor *c, struct http_head *head)
 	if (is_space(c->data[c->at]))
 		return bad(c, 400, "Folded field lines are not accepted.");
 	if (head->header_count == HTTP_HEADERS_MAX)
-		return bad(c, 431, "The request has more than 64 field lines.");
+		return bad(c, 431, "The request has more than 100 field lines.");
 	header.name = take_class(c, IN_TOKEN);
 	if (c->at == c->len)
 		return HTTP_PARTIAL;

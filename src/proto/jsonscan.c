@@ -196,7 +196,7 @@ scan_either(struct jsonscan *scan, char a, char b)
 }
 
 static bool
-scan_number(struct jsonscan *scan)
+scan_number_text(struct jsonscan *scan)
 {
 	(void)scan_either(scan, '-', '-');
 	if (scan_either(scan, '0', '0')) {
@@ -211,6 +211,18 @@ scan_number(struct jsonscan *scan)
 		(void)scan_either(scan, '+', '-');
 		return scan_digits(scan);
 	}
+	return true;
+}
+
+static bool
+scan_number(struct jsonscan *scan)
+{
+	const char *begin = scan->p;
+
+	if (!scan_number_text(scan))
+		return false;
+	if (scan->p - begin > JSON_NUMBER_MAX)
+		return jsonscan_fail(scan, "a number must have at most 64 bytes");
 	return true;
 }
 

@@ -15,8 +15,10 @@
 #include "bus/segment.h"
 #include "conf/conf.h"
 #include "conf/pack.h"
+#include "conf/secret.h"
 #include "supervisor/announce.h"
 #include "supervisor/crew.h"
+#include "supervisor/guard.h"
 #include "supervisor/resources.h"
 #include "sys/sealed.h"
 
@@ -78,6 +80,7 @@ put_in_force(struct reload *reload, struct conf *conf)
 	resources_set_conf(reload->resources, conf);
 	crew_set_conf(reload->crew, conf);
 	log_set_form(conf->gateway.log_level, conf->gateway.log_format);
+	guard_forbid_core(conf);
 	reload->own = conf;
 	conf_free(before);
 }
@@ -91,6 +94,15 @@ log_changes(const struct conf_changes *changes)
 	if (changes->waiting.len > 0)
 		log_warning("a restart is needed for changes of: %.*s",
 		    SPAN_ARGS(buf_span(&changes->waiting)));
+}
+
+/* Who is let in may be others now: all of these settings have this in their names. */
+static void
+warn_of_authentication(const struct conf_changes *changes, const struct conf *conf)
+{
+	if (changes->changed.len > 0 &&
+	    memmem(changes->changed.data, changes->changed.len, "auth", 4) != NULL)
+		guard_warn(conf);
 }
 
 /* Each child has it before the surplus ones are told to go. */
@@ -126,7 +138,7 @@ prepare(struct reload *reload, const struct conf *conf, int *ret_fd)
 	}
 	if (r == 0)
 		r = sealed_new("lurkbot configuration", buf_span(&bytes), ret_fd);
-	buf_fini(&bytes);
+	secret_wipe_buf(&bytes);
 	return r;
 }
 
@@ -153,6 +165,8 @@ commit(struct reload *reload, struct conf *conf)
 	}
 	put_in_force(reload, conf);
 	log_changes(&reload->changes);
+	warn_of_authentication(&reload->changes, conf);
+	guard_tell_fixed(conf);
 	hand_out(reload, fd);
 	(void)close(fd);
 	return 0;

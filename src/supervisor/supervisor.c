@@ -27,6 +27,7 @@
 #include "conf/data.h"
 #include "supervisor/announce.h"
 #include "supervisor/crew.h"
+#include "supervisor/guard.h"
 #include "supervisor/logs.h"
 #include "supervisor/reload.h"
 #include "supervisor/resources.h"
@@ -313,6 +314,8 @@ run(struct supervisor *s)
 		return;
 	}
 	buf_fini(&reason);
+	guard_warn(s->options->conf);
+	guard_tell_fixed(s->options->conf);
 	serve(s);
 	tear_down(s);
 	if (s->status == 0)
@@ -335,6 +338,7 @@ supervisor_run(const struct supervisor_options *options, const struct supervisor
 	log_set_process("supervisor");
 	if (options->title != NULL)
 		proctitle_set(options->title, "lurkbot: supervisor");
+	guard_forbid_core(options->conf);
 	r = signals_open(&s.signals);
 	if (r < 0) {
 		fail(&s, STATUS_FAILED, "Signals cannot be received");

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -133,4 +134,13 @@ process_start_ticks(pid_t pid, uint64_t *ret_ticks)
 		return -ESRCH;
 	r = parse_u64(field(rest, STAT_FIELD_STATE, STAT_FIELD_START), UINT64_MAX, ret_ticks);
 	return r < 0 ? -EBADMSG : 0;
+}
+
+int
+process_forbid_core(void)
+{
+	/* With 0 a core would still go to a program that core_pattern names; with 1, nowhere (core(5)). */
+	const struct rlimit none = { 1, 1 };
+
+	return setrlimit(RLIMIT_CORE, &none) == 0 ? 0 : -errno;
 }

@@ -65,27 +65,33 @@ socket_address_text(
 	}
 }
 
+static void
+read_address(const struct sockaddr_storage *storage, socklen_t length, struct socket_peer *ret)
+{
+	struct sockaddr_in in4;
+	struct sockaddr_in6 in6;
+
+	*ret = (struct socket_peer){ .family = storage->ss_family };
+	if (storage->ss_family == AF_INET && length >= sizeof(in4)) {
+		memcpy(&in4, storage, sizeof(in4));
+		ret->port = ntohs(in4.sin_port);
+		memcpy(ret->address, &in4.sin_addr, sizeof(in4.sin_addr));
+	} else if (storage->ss_family == AF_INET6 && length >= sizeof(in6)) {
+		memcpy(&in6, storage, sizeof(in6));
+		ret->port = ntohs(in6.sin6_port);
+		memcpy(ret->address, &in6.sin6_addr, sizeof(in6.sin6_addr));
+	}
+}
+
 void
 socket_peer_get(int fd, struct socket_peer *ret)
 {
 	struct sockaddr_storage storage;
-	struct sockaddr_in in4;
-	struct sockaddr_in6 in6;
 	socklen_t length = sizeof(storage);
 
 	*ret = (struct socket_peer){ .family = AF_UNSPEC };
-	if (getpeername(fd, (struct sockaddr *)&storage, &length) < 0)
-		return;
-	ret->family = storage.ss_family;
-	if (storage.ss_family == AF_INET && length >= sizeof(in4)) {
-		memcpy(&in4, &storage, sizeof(in4));
-		ret->port = ntohs(in4.sin_port);
-		memcpy(ret->address, &in4.sin_addr, sizeof(in4.sin_addr));
-	} else if (storage.ss_family == AF_INET6 && length >= sizeof(in6)) {
-		memcpy(&in6, &storage, sizeof(in6));
-		ret->port = ntohs(in6.sin6_port);
-		memcpy(ret->address, &in6.sin6_addr, sizeof(in6.sin6_addr));
-	}
+	if (getpeername(fd, (struct sockaddr *)&storage, &length) == 0)
+		read_address(&storage, length, ret);
 }
 
 const char *
@@ -125,6 +131,44 @@ socket_send(int fd, const struct iovec *parts, size_t count)
 			       : sendmsg(fd, &message, FLAGS);
 	while (n < 0 && errno == EINTR);
 	return n < 0 && socket_is_full(errno) ? 0 : n;
+}
+
+bool
+socket_peer_ip(const struct socket_peer *peer, struct ip *ret)
+{
+	if (peer->family == AF_INET)
+		ip_set_v4(ret, peer->address);
+	else if (peer->family == AF_INET6)
+		memcpy(ret->bytes, peer->address, sizeof(ret->bytes));
+	return peer->family == AF_INET || peer->family == AF_INET6;
+}
+
+void
+socket_peer_set_ip(struct socket_peer *peer, const struct ip *ip)
+{
+	*peer = (struct socket_peer){ .family = AF_INET6 };
+	memcpy(peer->address, ip->bytes, sizeof(ip->bytes));
+}
+
+bool
+socket_peer_is_loopback(const struct socket_peer *peer)
+{
+	struct ip ip;
+
+	return socket_peer_ip(peer, &ip) ? ip_is_loopback(&ip) : peer->family == AF_UNIX;
+}
+
+int
+socket_local_ip(int fd, struct ip *ret)
+{
+	struct sockaddr_storage storage;
+	socklen_t length = sizeof(storage);
+	struct socket_peer local;
+
+	if (getsockname(fd, (struct sockaddr *)&storage, &length) < 0)
+		return -errno;
+	read_address(&storage, length, &local);
+	return socket_peer_ip(&local, ret) ? 0 : -EAFNOSUPPORT;
 }
 
 int

@@ -30,6 +30,7 @@
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/httpd.h"
+#include "gateway/visit.h"
 #include "sys/sockets.h"
 
 enum {
@@ -173,6 +174,8 @@ static void
 admit(struct acceptor *a, const struct listener *l, int fd)
 {
 	struct gateway *g = a->gateway;
+	enum visitors_verdict verdict;
+	struct connection *c;
 	uint32_t id;
 
 	if (l->local && !is_owner(a, fd)) {
@@ -189,10 +192,15 @@ admit(struct acceptor *a, const struct listener *l, int fd)
 		refuse_full(a, fd);
 		return;
 	}
-	if (connection_open(g, fd, id, l->local, &httpd_handler) == NULL) {
+	c = connection_open(g, fd, id, l->local, &httpd_handler);
+	if (c == NULL) {
 		directory_release(g->directory, id);
 		log_error("out of memory: a connection was dropped");
+		return;
 	}
+	verdict = visit_enter(c);
+	if (verdict == VISITORS_TOO_MANY_CONNECTIONS || verdict == VISITORS_TOO_MANY_STRANGERS)
+		httpd_refuse_crowd(c, verdict);
 }
 
 static bool

@@ -10,9 +10,13 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "conf/pack.h"
+#include "conf/secret.h"
+#include "gateway/admission.h"
+#include "gateway/auth.h"
 #include "gateway/context.h"
 #include "gateway/deadlines.h"
 #include "sys/control.h"
+#include "sys/process.h"
 #include "sys/sealed.h"
 
 enum {
@@ -27,6 +31,7 @@ reconfigure_lengths(const struct conf *conf, uint32_t *ret_length_ms)
 	ret_length_ms[DEADLINE_IDLE] = IDLE_HTTP_MS;
 	ret_length_ms[DEADLINE_PING] = conf->gateway.ping_interval_ms;
 	ret_length_ms[DEADLINE_PONG] = conf->gateway.pong_timeout_ms;
+	ret_length_ms[DEADLINE_MESSAGE] = conf->gateway.message_timeout_ms;
 	ret_length_ms[DEADLINE_CLOSE] = LINGER_MS;
 }
 
@@ -38,16 +43,31 @@ read_conf(int fd, struct conf **ret)
 
 	if (r == 0)
 		r = conf_unpack(buf_span(&bytes), ret);
-	buf_fini(&bytes);
+	secret_wipe_buf(&bytes);
 	return r;
 }
 
+/* Connections whose tokens are gone end here. */
 static void
-put_in_force(struct reconfigure *reconfigure, struct gateway *g, struct conf *conf)
+change_auth_take(struct gateway *g, struct auth *auth)
+{
+	unsigned ended = admission_swap_take(g, auth);
+
+	if (ended > 0)
+		log_info("%u connections ended, since the new configuration does not let them in",
+		    ended);
+	if (auth_is_enabled(auth) && process_forbid_core() < 0)
+		log_warning("core files cannot be forbidden");
+}
+
+static void
+put_in_force_take(
+    struct reconfigure *reconfigure, struct gateway *g, struct conf *conf, struct auth *auth)
 {
 	uint32_t length_ms[DEADLINE_KINDS];
 
 	g->conf = conf;
+	change_auth_take(g, auth);
 	conf_free(reconfigure->own);
 	reconfigure->own = conf;
 	log_set_form(conf->gateway.log_level, conf->gateway.log_format);
@@ -61,13 +81,19 @@ reconfigure_take(struct reconfigure *reconfigure, struct gateway *g, int control
 {
 	struct control_config order;
 	struct conf *conf = NULL;
+	struct auth *auth;
 	int r;
 
 	if (control_read_config(message, &order) < 0)
 		return -EBADMSG;
 	r = read_conf(message->fds[0], &conf);
-	if (r == 0)
-		put_in_force(reconfigure, g, conf);
+	auth = r == 0 ? auth_new(conf) : NULL;
+	if (auth != NULL) {
+		put_in_force_take(reconfigure, g, conf, auth);
+	} else if (r == 0) {
+		conf_free(conf);
+		r = -ENOMEM;
+	}
 	return control_send_taken(control_fd, order.number, r);
 }
 

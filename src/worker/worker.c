@@ -23,6 +23,7 @@
 #include "bus/segment.h"
 #include "conf/conf.h"
 #include "gateway/audience.h"
+#include "gateway/auth.h"
 #include "gateway/catchup.h"
 #include "gateway/census.h"
 #include "gateway/connection.h"
@@ -182,6 +183,7 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	g->ring = segment_ring(g->segment);
 	g->directory = segment_directory(g->segment);
 	g->roster = segment_roster(g->segment);
+	g->visitors = segment_visitors(g->segment);
 	g->counters = segment_counters(g->segment, g->slot);
 	list_init(&g->connections);
 	list_init(&g->dirty);
@@ -192,6 +194,7 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	g->read_buffer = mem_alloc(GATEWAY_READ_BYTES);
 	g->poller = poller_new(connection_on_ready);
 	g->deadlines = new_deadlines(g->conf);
+	g->auth = auth_new(g->conf);
 	g->audiences = audiences_new();
 	g->fanout = fanout_new();
 	g->catchup = catchup_new();
@@ -202,7 +205,7 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	g->peers = peers_new(roll_part_write);
 	g->reloads = reloads_new(inherit->control_fd);
 	return g->read_buffer != NULL && g->poller != NULL && g->deadlines != NULL &&
-	       g->audiences != NULL && g->fanout != NULL && g->catchup != NULL &&
+	       g->auth != NULL && g->audiences != NULL && g->fanout != NULL && g->catchup != NULL &&
 	       g->stuck != NULL && g->deflate != NULL && g->publisher != NULL &&
 	       g->recent != NULL && g->peers != NULL && g->reloads != NULL;
 }
@@ -262,6 +265,7 @@ worker_free(struct worker *w)
 	catchup_free(g->catchup);
 	stuck_frames_free(g->stuck);
 	audiences_free(g->audiences);
+	auth_free(g->auth);
 	deadlines_free(g->deadlines);
 	buf_fini(&g->text);
 	buf_fini(&g->reply);

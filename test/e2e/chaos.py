@@ -211,8 +211,8 @@ class Chaos:
             with contextlib.suppress(*LOST):
                 reader, writer = await asyncio.open_connection("127.0.0.1", self.gateway.port)
                 writer.write(self.random.choice((
-                    self.random.randbytes(200), b"GET / HTTP/1.1\r\nHost: x\r\nUpgr",
-                    b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                    self.random.randbytes(200), b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgr",
+                    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
                     b"\r\n\x81\xfe\x01")))
                 await writer.drain()
@@ -229,7 +229,7 @@ class Chaos:
             self.probes += 1
             try:
                 reader, writer = await asyncio.open_connection("127.0.0.1", self.gateway.port)
-                writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                 status = await asyncio.wait_for(reader.readline(), 1)
                 writer.close()
                 if b" 200 " not in status:

@@ -100,7 +100,7 @@ class KeepAlive:
         self.file = self.socket.makefile("rb")
 
     def metrics(self):
-        self.socket.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.socket.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
         length = 0
         while (line := self.file.readline().strip()) != b"":
             if line.lower().startswith(b"content-length:"):

@@ -127,7 +127,7 @@ def test_accepting_pauses_while_it_fails(faulty, error):
     assert per_pause * earlier <= calls <= per_pause * (later + 2)
     gateway.shim.lift("accept4")
     for client in waiting:
-        client.sendall(b"GET /live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        client.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert client.makefile("rb").read().startswith(b"HTTP/1.1 200 ")
         client.close()
     watcher.close()

@@ -22,7 +22,7 @@ def everybody_answers(gateway, workers=2):
             for _ in range(40 * workers)]
     try:
         for s in held:
-            s.sendall(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n")
+            s.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
         for s in held:
             assert s.recv(4096).startswith(b"HTTP/1.1 200 ")
     finally:
@@ -33,7 +33,7 @@ def everybody_answers(gateway, workers=2):
 def test_frames_behind_http_that_is_not_read(start):
     """Unsent HTTP in front of frames must not be taken for frames."""
     gateway = start(workers=2, echo=True)
-    upgrade = (b"GET /echo HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    upgrade = (b"GET /echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
     evil = frame(PING, b"\x81\xff" + b"\xff" * 8 + b"\x81\xff" * 50)
     for gets in (1000, 2500, 5000):
@@ -41,7 +41,7 @@ def test_frames_behind_http_that_is_not_read(start):
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         s.settimeout(PATIENCE)
         s.connect(("127.0.0.1", gateway.port))
-        s.sendall(b"GET /info HTTP/1.1\r\nHost: x\r\n\r\n" * gets + upgrade + evil * 200)
+        s.sendall(b"GET /info HTTP/1.1\r\nHost: localhost\r\n\r\n" * gets + upgrade + evil * 200)
         for _ in range(50):
             s.recv(1000)
         everybody_answers(gateway)
@@ -96,7 +96,7 @@ def test_the_operator_gets_in_when_the_gateway_is_full(start):
     held = []
     for _ in range(4):
         s = socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE)
-        s.sendall(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n")
+        s.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert s.recv(4096).startswith(b"HTTP/1.1 200 ")
         held.append(s)
     silent = [socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE) for _ in range(50)]

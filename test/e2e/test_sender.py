@@ -65,6 +65,42 @@ def test_streams_are_whole_whatever_the_sockets_take(start, sender):
 
 
 @pytest.mark.san
+def test_answers_are_whole_whatever_the_sockets_take(start, sender):
+    """Many clients ask for more than their sockets hold, in the same turns, and read at random."""
+    clients, requests = 12, 60
+    gateway = start(workers=1, sender=sender)
+
+    async def ask(ws, stall):
+        for i in range(requests):
+            await ws.send(json.dumps({"id": str(i), "type": "request", "method": "config.get", "params": {}}))
+            if i % 8 == 0:
+                await asyncio.sleep(0)  # lets the others ask
+        first = None
+        for i in range(requests):
+            answer = json.loads(await asyncio.wait_for(ws.recv(), PATIENCE))
+            assert answer["id"] == str(i)
+            first = first or answer["result"]
+            assert answer["result"] == first
+            if stall.random() < 0.05:
+                await asyncio.sleep(stall.random() * 0.05)  # a client that does something else
+        return len(json.dumps(first))
+
+    async def scenario():
+        hello = {**HELLO, "subscribe": {"events": []}}
+        asking = []
+        for _ in range(clients):
+            ws = await connect_narrow(gateway, compression=None)
+            await ws.send(json.dumps(hello))
+            await ws.recv()
+            asking.append(ws)
+        sizes = await asyncio.gather(*(ask(ws, random.Random(n)) for n, ws in enumerate(asking)))
+        assert sum(sizes) * requests > 20 * clients * 4 * KILO  # far more than the sockets hold
+        await asyncio.gather(*(ws.close() for ws in asking))
+
+    asyncio.run(asyncio.wait_for(scenario(), 3 * PATIENCE))
+
+
+@pytest.mark.san
 def test_what_was_sent_is_counted(start, sender):
     """Every byte that leaves is in lurkbot_sent_bytes_total, whichever way it went."""
     gateway = start(workers=1, sender=sender)

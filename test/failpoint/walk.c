@@ -144,6 +144,14 @@ walk_mailbox_lock(const struct mailbox *mailbox)
 	return &(*view)->lock;
 }
 
+const void *
+walk_visitors_lock(const struct visitors *visitors)
+{
+	struct visitors_shared *const *view = (const void *)visitors;
+
+	return &(*view)->lock;
+}
+
 static bool
 is_held(const void *lock)
 {
@@ -157,6 +165,7 @@ is_any_lock_held(const struct world *world)
 		if (is_held(walk_mailbox_lock(segment_mailbox(world->segment, slot))))
 			return true;
 	return is_held(&world->ring->parts.shared->lock) ||
+	       is_held(walk_visitors_lock(segment_visitors(world->segment))) ||
 	       is_held(&world->directory->parts.shared->lock);
 }
 
@@ -370,6 +379,7 @@ main(void)
 	walk_all(ring_scenarios);
 	walk_all(mailbox_scenarios);
 	walk_all(directory_scenarios);
+	walk_all(visitors_scenarios);
 	walk_all(wake_scenarios);
 	fprintf(stderr, "%u crash points, each killed and stopped; %u failures\n", walk.points,
 	    walk.failures);

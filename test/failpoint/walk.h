@@ -17,6 +17,7 @@
 #include "bus/mailbox.h"
 #include "bus/ring.h"
 #include "bus/segment.h"
+#include "bus/visitors.h"
 
 /* Who is who in every scenario: slots of the segment. */
 enum {
@@ -41,7 +42,8 @@ struct world {
 	uint32_t ids[WALK_CONNECTIONS];
 	uint64_t asked;
 	size_t used, reserved;
-	uint64_t last; /* token of the mail that was sent last */
+	uint64_t last;		    /* token of the mail that was sent last */
+	struct visitor visitors[2]; /* of victim and survivor */
 };
 
 struct scenario {
@@ -55,6 +57,7 @@ struct scenario {
 extern const struct scenario ring_scenarios[];
 extern const struct scenario mailbox_scenarios[];
 extern const struct scenario directory_scenarios[];
+extern const struct scenario visitors_scenarios[];
 extern const struct scenario wake_scenarios[];
 
 /* Invariant `name` (I1, I2...: see the page) was looked at, and held or not. */
@@ -69,8 +72,9 @@ void walk_in_child(struct world *world, void (*act)(struct world *world));
 /* How the lock at this address stands: "free" or "its holder is dead". */
 const char *walk_lock(const void *shlock);
 
-/* The lock of a mailbox, whose struct is its own affair. */
+/* The lock of a mailbox, and of the visitors, whose structs are their own affair. */
 const void *walk_mailbox_lock(const struct mailbox *mailbox);
+const void *walk_visitors_lock(const struct visitors *visitors);
 
 /* The supervisor's repair after the victim was reaped. */
 void walk_repair(struct world *world);

@@ -23,6 +23,7 @@
 #include "gateway/poller.h"
 #include "gateway/sender.h"
 #include "gateway/audience.h"
+#include "gateway/auth.h"
 #include "gateway/catchup.h"
 #include "gateway/census.h"
 #include "gateway/connection.h"
@@ -91,6 +92,7 @@ stage_gateway_fini(struct gateway *g)
 	catchup_free(g->catchup);
 	stuck_frames_free(g->stuck);
 	audiences_free(g->audiences);
+	auth_free(g->auth);
 	deadlines_free(g->deadlines);
 	buf_fini(&g->text);
 	buf_fini(&g->reply);
@@ -108,12 +110,16 @@ stage_gateway_fini(struct gateway *g)
 static inline bool
 stage_gateway_init(struct gateway *g, unsigned slot)
 {
-	static const uint32_t length_ms[DEADLINE_KINDS] = { 600000, 600000, 600000, 600000, 2000 };
+	static const uint32_t length_ms[DEADLINE_KINDS] = { 600000, 600000, 600000, 600000, 600000,
+		2000 };
+
+	static char nobody[] = "";
 
 	*g = (struct gateway){ .conf = &stage.conf, .segment = stage.bus->segment, .slot = slot };
 	g->ring = segment_ring(g->segment);
 	g->directory = segment_directory(g->segment);
 	g->roster = segment_roster(g->segment);
+	g->visitors = segment_visitors(g->segment);
 	g->counters = segment_counters(g->segment, slot);
 	list_init(&g->connections);
 	list_init(&g->dirty);
@@ -126,6 +132,9 @@ stage_gateway_init(struct gateway *g, unsigned slot)
 	g->poller = poller_new(connection_on_ready);
 	g->read_buffer = mem_alloc(GATEWAY_READ_BYTES);
 	g->deadlines = deadlines_new(length_ms, connection_on_deadline);
+	if (stage.conf.gateway.auth_jwt_audience == NULL)
+		stage.conf.gateway.auth_jwt_audience = nobody;
+	g->auth = auth_new(&stage.conf);
 	g->audiences = audiences_new();
 	g->fanout = fanout_new();
 	g->catchup = catchup_new();
@@ -135,7 +144,7 @@ stage_gateway_init(struct gateway *g, unsigned slot)
 	g->recent = recent_new();
 	g->peers = peers_new(roll_part_write);
 	g->reloads = reloads_new(-1);
-	if (sender_open(g) < 0 || g->poller == NULL || g->read_buffer == NULL ||
+	if (sender_open(g) < 0 || g->auth == NULL || g->poller == NULL || g->read_buffer == NULL ||
 	    g->deadlines == NULL || g->audiences == NULL || g->fanout == NULL ||
 	    g->catchup == NULL || g->stuck == NULL || g->deflate == NULL || g->publisher == NULL ||
 	    g->recent == NULL || g->peers == NULL || g->reloads == NULL)

@@ -24,7 +24,8 @@ enum {
 /* A filter that takes all events. */
 #define EVERYTHING "\"subscribe\":{\"events\":[\"*\",\"gateway.*\"]}}"
 
-static const char upgrade_one[] = "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConn";
+static const char upgrade_one[] =
+    "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConn";
 static const char upgrade_two[] = "ection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
 				  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
@@ -262,6 +263,9 @@ talk_set_up(void **state)
 		.max_payload = 16000,
 		.max_buffered_bytes = 1 << 20,
 		.max_in_flight = 64,
+		.max_header_bytes = 16384,
+		.max_header_lines = 100,
+		.max_hello_bytes = 65536,
 		.max_fragments = 16,
 		.slow_consumer_timeout_ms = 600000,
 		.stuck_bytes = 1 << 20,

@@ -53,11 +53,11 @@ unknown_keys(void **state)
 	struct house *h = *state;
 
 	house_file(h, "home/config.json",
-	    "{\"gateway\":{\n\"prot\":1,\n\"auth_enabled\":true,\n\"logLevel\":{}},\n"
+	    "{\"gateway\":{\n\"prot\":1,\n\"no_such_thing\":true,\n\"logLevel\":{}},\n"
 	    "\"cron\":{\"enabled\":1},\n\"skills\":{\n\"\\u0061\\n\":[]}}");
 	house_refuses(h,
 	    "@/home/config.json:2: gateway.prot: unknown setting; did you mean gateway.port?\n"
-	    "@/home/config.json:3: gateway.auth_enabled: unknown setting; "
+	    "@/home/config.json:3: gateway.no_such_thing: unknown setting; "
 	    "lurkbot-config(5) lists those that exist\n"
 	    "@/home/config.json:4: gateway.logLevel: unknown setting; "
 	    "did you mean gateway.log_level?\n"

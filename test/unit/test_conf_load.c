@@ -56,7 +56,7 @@ variables_that_are_wrong(void **state)
 	struct house *h = *state;
 
 	house_variable(h, "LURKBOT_GATEWAY__PROT=1");
-	house_variable(h, "LURKBOT_GATEWAY__AUTH_ENABLED=true");
+	house_variable(h, "LURKBOT_GATEWAY__NO_SUCH_THING=true");
 	house_variable(h, "LURKBOT_GATEWAY__port=1");
 	house_variable(h, "LURKBOT_GATEWAY__=1");
 	house_variable(h, "LURKBOT_GATEWAY__PORT=99999999999999999999");
@@ -68,7 +68,7 @@ variables_that_are_wrong(void **state)
 	    "127.0.0.1, ::1 or 0.0.0.0, not \"a b\"\n"
 	    "LURKBOT_GATEWAY__PROT: gateway.prot: unknown setting; "
 	    "did you mean LURKBOT_GATEWAY__PORT?\n"
-	    "LURKBOT_GATEWAY__AUTH_ENABLED: gateway.auth_enabled: unknown setting; "
+	    "LURKBOT_GATEWAY__NO_SUCH_THING: gateway.no_such_thing: unknown setting; "
 	    "lurkbot-config(5) lists those that exist\n"
 	    "LURKBOT_GATEWAY__port: gateway.port: unknown setting; "
 	    "did you mean LURKBOT_GATEWAY__PORT?\n"

@@ -82,7 +82,10 @@ write_entry(const struct setting *s, struct buf *out)
 		buf_printf(out, ", in %s", s->unit);
 	buf_printf(
 	    out, ".\nDefault: %s.\nChanged by: %s.\n", value, setting_change_name(s->changed_by));
-	buf_printf(out, "Variable:\n.Ev %s .\nFlag:\n.Fl %s .\n.Pp\n", variable, flag + 1);
+	buf_printf(out, "Variable:\n.Ev %s .\n", variable);
+	if (setting_has_flag(s))
+		buf_printf(out, "Flag:\n.Fl %s .\n", flag + 1);
+	buf_append_cstr(out, ".Pp\n");
 	buf_append_byte(out, '\0');
 }
 

@@ -45,7 +45,7 @@ settings_are_found(void **state)
 	assert_string_equal(suggest_setting(SPAN("gateway.logLevel"))->key, "gateway.log_level");
 	assert_string_equal(
 	    suggest_setting(SPAN("gateway.maxPayload"))->key, "gateway.max_payload");
-	assert_null(suggest_setting(SPAN("gateway.auth_enabled")));
+	assert_null(suggest_setting(SPAN("gateway.no_such_thing")));
 	assert_null(suggest_setting(SPAN("cron.port")));
 }
 

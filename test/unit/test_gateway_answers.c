@@ -57,7 +57,8 @@ get_with_room(size_t room, const char *path, unsigned n)
 	give_room(room);
 	stage_say(EVE, "GET ");
 	stage_say(EVE, path);
-	stage_say(EVE, " HTTP/1.1\r\nHost: x\r\nAccept: application/openmetrics-text\r\n\r\n");
+	stage_say(
+	    EVE, " HTTP/1.1\r\nHost: localhost\r\nAccept: application/openmetrics-text\r\n\r\n");
 	support_alloc_fail_at(n);
 	stage_run(0);
 	support_alloc_fail_at(0);

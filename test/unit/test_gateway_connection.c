@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "bus/counters.h"
 #include "conf/conf.h"
+#include "gateway/auth.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/httpd.h"
@@ -28,8 +29,8 @@ enum {
 	PATIENCE_S = 20, /* a loop that never ends is ended by SIGALRM */
 };
 
-static const char live[] = "GET /live HTTP/1.1\r\nHost: x\r\n\r\n";
-static const char upgrade[] = "GET /echo HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+static const char live[] = "GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n";
+static const char upgrade[] = "GET /echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
 			      "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
 			      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
@@ -54,15 +55,21 @@ open_one(void)
 static int
 set_up(void **state)
 {
-	static const uint32_t length_ms[DEADLINE_KINDS] = { 10000, 10000, 10000, 10000, 2000 };
+	static const uint32_t length_ms[DEADLINE_KINDS] = { 10000, 10000, 10000, 10000, 10000,
+		2000 };
+	static char nobody[] = "";
 
 	(void)state;
 	conf.gateway = (struct conf_gateway){
 		.max_payload = 1 << 20,
 		.max_buffered_bytes = 1 << 20,
 		.max_in_flight = 64,
+		.max_header_bytes = 16384,
+		.max_header_lines = 100,
+		.max_hello_bytes = 65536,
 		.max_fragments = 1024,
 		.echo = true,
+		.auth_jwt_audience = nobody,
 	};
 	g = (struct gateway){ .conf = &conf, .poller = poller_new(connection_on_ready) };
 	g.counters = aligned_alloc(64, sizeof(struct counters));
@@ -71,6 +78,7 @@ set_up(void **state)
 	list_init(&g.dirty);
 	list_init(&g.graveyard);
 	list_init(&g.pendings);
+	g.auth = auth_new(&conf);
 	g.read_buffer = malloc(GATEWAY_READ_BYTES);
 	g.deadlines = deadlines_new(length_ms, connection_on_deadline);
 	peer = -1;
@@ -108,6 +116,7 @@ tear_down(void **state)
 	end_all();
 	traffic_free_spares(&g);
 	deadlines_free(g.deadlines);
+	auth_free(g.auth);
 	free(g.read_buffer);
 	free(g.counters);
 	buf_fini(&g.text);
@@ -182,9 +191,9 @@ static void
 test_pipelined_requests_are_answered_in_order(void **state)
 {
 	static const char requests[] =
-	    "GET /live HTTP/1.1\r\nHost: x\r\n\r\n"
-	    "GET /nope HTTP/1.1\r\nHost: x\r\n\r\n"
-	    "HEAD /live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+	    "GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+	    "GET /nope HTTP/1.1\r\nHost: localhost\r\n\r\n"
+	    "HEAD /live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 	const char *first, *second, *third;
 
 	(void)state;
@@ -342,7 +351,7 @@ test_without_memory(void **state)
 {
 	(void)state;
 	try_without_memory(live);
-	try_without_memory("GET /nope HTTP/1.1\r\nHost: x\r\n\r\n");
+	try_without_memory("GET /nope HTTP/1.1\r\nHost: localhost\r\n\r\n");
 	try_without_memory("broken\r\n\r\n");
 	try_without_memory(upgrade);
 }

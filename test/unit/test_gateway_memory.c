@@ -166,7 +166,7 @@ get(const char *path, const char *right)
 	char head[256];
 
 	stage_connect(EVE, 1, false);
-	snprintf(head, sizeof(head), "GET %s HTTP/1.1\r\nHost: x\r\n", path);
+	snprintf(head, sizeof(head), "GET %s HTTP/1.1\r\nHost: localhost\r\n", path);
 	stage_say(EVE, head);
 	stage_run(0);
 	stage_say(EVE, "Accept: application/openmetrics-text\r\n\r\n");

@@ -41,7 +41,7 @@ on_gone(struct pending *pending)
 static int
 set_up(void **state)
 {
-	static const uint32_t length_ms[DEADLINE_KINDS] = { 1000, 1000, 1000, 1000, 1000 };
+	static const uint32_t length_ms[DEADLINE_KINDS] = { 1000, 1000, 1000, 1000, 1000, 1000 };
 
 	(void)state;
 	conf.gateway.max_buffered_bytes = 1 << 20;
