@@ -13,9 +13,11 @@
 struct proctitle {
 	char *area; /* NULL: titles are not shown */
 	size_t size;
-	char **environ_copy; /* in force as `environ` */
-	char **argv_copy;    /* its strings stand in the caller's argv */
-	char *name_copy;     /* in force as program_invocation_name */
+	char **environ_copy;  /* its strings are freed at the end */
+	char **environ_array; /* the same ones, in force as `environ`: setenv(3) may replace some */
+	/* the same strings, as setenv(3) may replace them */ /* in force as `environ` */
+	char **argv_copy; /* its strings stand in the caller's argv */
+	char *name_copy;  /* in force as program_invocation_name */
 };
 
 /*

@@ -54,6 +54,18 @@ copy_strings(char *const *strings)
 	return copy;
 }
 
+/* Another array of the same strings. */
+static char **
+copy_array(char *const *strings)
+{
+	size_t n = strings != NULL ? count_strings(strings) : 0;
+	char **copy = mem_array(n + 1, sizeof(*copy));
+
+	for (size_t i = 0; copy != NULL && i < n; i++)
+		copy[i] = strings[i];
+	return copy;
+}
+
 /* The end of the run of adjacent strings that begins at END. */
 static char *
 extend_area(char *end, char *const *strings)
@@ -73,10 +85,13 @@ proctitle_init(struct proctitle *title, int argc, char **argv)
 		return;
 	title->argv_copy = copy_strings(argv);
 	title->environ_copy = copy_strings(environ);
+	title->environ_array = copy_array(title->environ_copy);
 	title->name_copy = mem_strndup(span_cstr(program_invocation_name));
-	if (title->argv_copy == NULL || title->environ_copy == NULL || title->name_copy == NULL) {
+	if (title->argv_copy == NULL || title->environ_copy == NULL ||
+	    title->environ_array == NULL || title->name_copy == NULL) {
 		free_strings(title->argv_copy);
 		free_strings(title->environ_copy);
+		mem_free(title->environ_array);
 		mem_free(title->name_copy);
 		memset(title, 0, sizeof(*title));
 		return;
@@ -88,7 +103,7 @@ proctitle_init(struct proctitle *title, int argc, char **argv)
 	title->size = (size_t)(end - begin);
 	for (int i = 0; i < argc; i++)
 		argv[i] = title->argv_copy[i];
-	environ = title->environ_copy;
+	environ = title->environ_array;
 	program_invocation_short_name =
 	    title->name_copy + (program_invocation_short_name - program_invocation_name);
 	program_invocation_name = title->name_copy;
@@ -117,10 +132,11 @@ proctitle_set(struct proctitle *title, const char *fmt, ...)
 void
 proctitle_fini(struct proctitle *title)
 {
-	if (title->environ_copy != NULL && environ == title->environ_copy)
+	if (title->environ_array != NULL && environ == title->environ_array)
 		environ = NULL;
 	free_strings(title->argv_copy);
 	free_strings(title->environ_copy);
+	mem_free(title->environ_array);
 	mem_free(title->name_copy);
 	memset(title, 0, sizeof(*title));
 }
