@@ -230,6 +230,10 @@ chaos: $(BUILD)/lurkbot ## kill and stop workers for CHAOS_S seconds (600) under
 reload-storm: $(BUILD)/lurkbot ## reload RELOADS times (1000), 20 a second, under load
 	LURKBOT=$(CURDIR)/$(BUILD)/lurkbot /usr/bin/python3 test/e2e/reload.py
 
+.PHONY: kills
+kills: $(BUILD)/lurkbot ## kill KILLS workers (25), then WHOLE times (5) everything, under clients
+	LURKBOT=$(CURDIR)/$(BUILD)/lurkbot /usr/bin/python3 test/e2e/kills.py
+
 .PHONY: torture
 torture: $(BUILD)/torture ## kill KILLS of them, and count the time that others stood still
 	TORTURE_TIMES=1 $(BUILD)/torture $(KILLS)
