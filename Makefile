@@ -295,6 +295,10 @@ bench-program: $(BUILD)/lurkbot-bench $(BUILD)/bareloop
 bench: $(BUILD)/lurkbot bench-program ## measure fan-out and requests
 	LURKBOT=$(BUILD)/lurkbot LURKBOT_BENCH=$(BUILD)/lurkbot-bench test/bench/run
 
+.PHONY: bench-slow
+bench-slow: $(BUILD)/lurkbot bench-program ## the cost of clients that do not read
+	LURKBOT=$(BUILD)/lurkbot LURKBOT_BENCH=$(BUILD)/lurkbot-bench test/bench/slow
+
 .PHONY: bench-peers
 bench-peers: $(BUILD)/lurkbot bench-program ## the same beside nchan, Mosquitto, NATS and bare loops
 	LURKBOT=$(BUILD)/lurkbot LURKBOT_BENCH=$(BUILD)/lurkbot-bench BARELOOP=$(BUILD)/bareloop \
