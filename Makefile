@@ -230,6 +230,10 @@ chaos: $(BUILD)/lurkbot ## kill and stop workers for CHAOS_S seconds (600) under
 reload-storm: $(BUILD)/lurkbot ## reload RELOADS times (1000), 20 a second, under load
 	LURKBOT=$(CURDIR)/$(BUILD)/lurkbot /usr/bin/python3 test/e2e/reload.py
 
+.PHONY: kills
+kills: $(BUILD)/lurkbot ## kill KILLS workers (25), then WHOLE times (5) everything, under clients
+	LURKBOT=$(CURDIR)/$(BUILD)/lurkbot /usr/bin/python3 test/e2e/kills.py
+
 .PHONY: torture
 torture: $(BUILD)/torture ## kill KILLS of them, and count the time that others stood still
 	TORTURE_TIMES=1 $(BUILD)/torture $(KILLS)
@@ -290,6 +294,10 @@ bench-program: $(BUILD)/lurkbot-bench $(BUILD)/bareloop
 .PHONY: bench
 bench: $(BUILD)/lurkbot bench-program ## measure fan-out and requests
 	LURKBOT=$(BUILD)/lurkbot LURKBOT_BENCH=$(BUILD)/lurkbot-bench test/bench/run
+
+.PHONY: bench-slow
+bench-slow: $(BUILD)/lurkbot bench-program ## the cost of clients that do not read
+	LURKBOT=$(BUILD)/lurkbot LURKBOT_BENCH=$(BUILD)/lurkbot-bench test/bench/slow
 
 .PHONY: bench-peers
 bench-peers: $(BUILD)/lurkbot bench-program ## the same beside nchan, Mosquitto, NATS and bare loops

@@ -136,6 +136,8 @@ void ring_reader_lapped(struct ring *ring, unsigned slot, uint64_t lost);
 uint64_t ring_head(const struct ring *ring);
 /* The oldest event that can still be read, as of now; ring_head() + 1 when there is none. */
 uint64_t ring_oldest(const struct ring *ring);
+/* Whether event `seq`, if it is there by then, can be read until another 1/part of the ring (part >= 2) is published. */
+bool ring_keeps(const struct ring *ring, uint64_t seq, unsigned part);
 /* `at` of the last event; 0: none yet. */
 uint64_t ring_last_at_ms(const struct ring *ring);
 /* Bytes of data that the readable events occupy, and how many there can be. */

@@ -5,7 +5,8 @@
  * becomes a reader of the ring with a seq of its own. Whenever its socket has drained it is served
  * from there, until it is level with the worker and joins its audience again. Where the ring has
  * overtaken it, it is told by gateway.gap; where it was not once level for slow_consumer_timeout_ms,
- * or the frames that connections are stuck in take more than stuck_bytes, it is closed with 1013.
+ * or the ring overtakes the frame that it is stuck in and stuck_bytes has no room for a copy, it is closed
+ * with 1013.
  *
  *	level ──socket takes no more──▶ stuck or waiting ──drained──▶ ready ──level_seq reached──▶ level
  *	resume ──▶ ready, or ahead ──level_seq reached──▶ ready
@@ -47,8 +48,8 @@ void catchup_leave(struct connection *connection);
 void catchup_on_drained(struct connection *connection);
 
 /*
- * Serves those that can be served, one after the other and as far as one turn goes, and drops the ones
- * that are stuck longest while the held frames take more than stuck_bytes.
+ * Serves those that can be served, one after the other and as far as one turn goes, keeps the frames that the
+ * ring is about to overwrite, and drops those that are stuck in one for which there is no room.
  */
 void catchup_turn(struct gateway *gateway);
 

@@ -133,8 +133,8 @@ void connection_fail(struct connection *connection);
 void connection_close_slow(struct connection *connection, const char *reason);
 
 /*
- * As connection_close_slow, but now and without a Close frame: for one whose held frame costs too much
- * memory to be waited for.
+ * As connection_close_slow, but now and without a Close frame: for one that can never be sent the rest of a
+ * frame that was begun.
  */
 void connection_drop_slow(struct connection *connection, const char *reason);
 

@@ -13,7 +13,6 @@
 
 struct connection;
 struct gateway;
-struct list;
 
 /*
  * The connection took only `sent` bytes of the run, perhaps none: its socket has no room, or it is at its end.
@@ -44,7 +43,7 @@ void sender_send(struct gateway *gateway, struct connection *connection);
 void sender_end(struct gateway *gateway);
 
 /*
- * Sends what is queued for the connections on gateway.dirty, up to the element `end`, as far as that can be done by
- * one system call for many of them; what is left, and what follows from it, is connections_flush's.
+ * Sends what is queued for the connections on gateway.dirty, as far as that can be done by one system call for many
+ * of them. What is left, and what follows from it, is connections_flush's, which is called next.
  */
-void sender_push(struct gateway *gateway, const struct list *end);
+void sender_push(struct gateway *gateway);

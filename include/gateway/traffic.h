@@ -32,7 +32,7 @@ struct traffic {
 	struct wsrecv recv;
 };
 
-enum { TRAFFIC_PARTS = 2 };
+enum { TRAFFIC_PARTS = 3 };
 
 /* An empty one; NULL without memory. To be returned to the same gateway. */
 struct traffic *traffic_borrow(struct gateway *gateway);
@@ -55,8 +55,13 @@ size_t traffic_owed(const struct traffic *traffic);
 /* Those of them that are queued behind the frame that is held; 0 for NULL. */
 size_t traffic_queued(const struct traffic *traffic);
 
-/* The bytes of traffic_owed, in the order in which they go out, as at most TRAFFIC_PARTS parts. Returns how many. */
-size_t traffic_parts(const struct traffic *traffic, struct iovec *ret_parts);
+/*
+ * The bytes of traffic_owed and, behind them, a run, in the order in which they go out, as at most TRAFFIC_PARTS parts,
+ * valid until the next call for any traffic. Returns how many; -ENODATA when the frame that is held is lost;
+ * -ENOMEM.
+ */
+int traffic_parts(struct gateway *gateway, const struct traffic *traffic, struct span run,
+    struct iovec *ret_parts) must_check;
 
 /*
  * The first `sent` bytes of what is owed, or all where that is less, were sent; `framed` says that they are

@@ -1,9 +1,10 @@
 /*
  * Sockets that listen. All are non-blocking and close-on-exec.
  *
- * TCP listeners have SO_REUSEADDR, so that a start does not wait for connections in TIME_WAIT,
- * and TCP_NODELAY, which the kernel hands on to every accepted connection: nobody has to set it
- * again.
+ * TCP listeners have SO_REUSEADDR, so that a start does not wait for connections in TIME_WAIT, and
+ * two options that the kernel hands on to every accepted connection: nobody has to set them again.
+ * These are TCP_NODELAY and TCP_NOTSENT_LOWAT. Without the latter the kernel takes megabytes for each
+ * peer that does not read, and a thousand of them leave no memory for the connections of the others.
  */
 #pragma once
 
@@ -11,6 +12,9 @@
 #include <sys/socket.h>
 
 #include "base/macros.h"
+
+/* What the kernel takes of an accepted connection's output beyond what is under way to the peer. */
+enum { LISTENER_UNSENT_BYTES = 128 * 1024 };
 
 /* One address to listen on, as listener_resolve finds it. */
 struct listener_address {

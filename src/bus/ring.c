@@ -222,7 +222,8 @@ ring_head(const struct ring *ring)
 
 /* The second look at seq: without it, what was loaded may in part be of the entry's next event. */
 static bool
-is_readable(const struct ring *ring, uint64_t seq, struct ring_entry *entry)
+is_readable_after(
+    const struct ring *ring, uint64_t seq, uint64_t more_bytes, struct ring_entry *entry)
 {
 	const struct ring_index *index = ring_view_index(ring, seq);
 
@@ -230,7 +231,13 @@ is_readable(const struct ring *ring, uint64_t seq, struct ring_entry *entry)
 	atomic_thread_fence(memory_order_acquire); /* pairs with the release fence in commit() */
 	return ring_entry_is_sane(entry, seq, ring->parts.bytes) &&
 	       atomic_load_explicit(&index->seq, memory_order_relaxed) == seq &&
-	       !ring_view_is_overwritten(ring, entry->pos);
+	       ring_view_intent(ring) + more_bytes <= entry->pos + ring->parts.bytes;
+}
+
+static bool
+is_readable(const struct ring *ring, uint64_t seq, struct ring_entry *entry)
+{
+	return is_readable_after(ring, seq, 0, entry);
 }
 
 /*
@@ -255,6 +262,17 @@ ring_oldest(const struct ring *ring)
 			low = middle + 1;
 	}
 	return high;
+}
+
+bool
+ring_keeps(const struct ring *ring, uint64_t seq, unsigned part)
+{
+	uint64_t head = ring_view_head(ring);
+	uint64_t kept = ring->parts.index_count - 1 - ring->parts.index_count / part;
+	struct ring_entry entry;
+
+	return seq > head || (head - seq < kept &&
+				 is_readable_after(ring, seq, ring->parts.bytes / part, &entry));
 }
 
 uint64_t

@@ -68,8 +68,9 @@ const struct setting settings[] = {
 	    .help = "time that a stop leaves for requests in flight" },
 	{ INT(slow_consumer_timeout_ms, 30000, 100, 86400000, ON_RELOAD, "ms"),
 	    .help = "time that a client may be behind with its events before it is closed" },
-	{ INT(stuck_bytes, 16777216, 65536, 1073741824, ON_RELOAD, "bytes"),
-	    .help = "memory of each worker for events that slow clients took in part" },
+	{ INT(stuck_bytes, 262144, 65536, 1073741824, ON_RELOAD, "bytes"),
+	    .help = "memory of each worker for events that slow clients took in part and the ring "
+		    "overtakes" },
 	{ INT(position_interval_ms, 30000, 100, 86400000, ON_RELOAD, "ms"),
 	    .help = "time after which a client that was sent no event is told its position" },
 	{ MEMBER(sender), .type = SETTING_ENUM, .default_text = "auto", .choices = senders,

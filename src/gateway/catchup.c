@@ -18,6 +18,7 @@
 #include "gateway/context.h"
 #include "gateway/notice.h"
 #include "gateway/stuck.h"
+#include "gateway/traffic.h"
 
 enum {
 	BATCH_BYTES = 128 * 1024,      /* more than that few sockets take at once */
@@ -25,6 +26,8 @@ enum {
 	BYTES_EACH_TURN = 1024 * 1024, /* read for all, before those that are level have theirs */
 	COST_OF_READING = 4096,	       /* a batch costs that much at least, however short it is */
 	KEPT_BYTES = 256 * 1024,       /* of each buffer, while nobody is behind */
+	COPIED_PART = 2,   /* of the ring that is published before a held frame is overwritten, */
+	DROPPED_PART = 16, /* when it is copied, and when given up */
 };
 
 struct catchup {
@@ -32,6 +35,8 @@ struct catchup {
 	struct list waiting; /* for the socket */
 	struct list ready;   /* to be served */
 	struct list ahead;   /* of this worker, since another one was faster */
+	uint64_t unkept;     /* no event before this one is held without a copy, but: */
+	uint64_t unroomed;   /* none before this one for want of room */
 	size_t budget;	     /* bytes that may still be read in this turn */
 	struct batch batch;
 	bool is_starved; /* no memory: the next tick is time enough */
@@ -48,6 +53,7 @@ catchup_new(void)
 	list_init(&k->waiting);
 	list_init(&k->ready);
 	list_init(&k->ahead);
+	k->unkept = k->unroomed = UINT64_MAX;
 	return k;
 }
 
@@ -132,6 +138,7 @@ catchup_begin_inside(struct connection *c, const struct batch *batch, size_t sen
 		return;
 	}
 	c->seq++;
+	g->catchup->unkept = min_u64(g->catchup->unkept, c->seq);
 	count_deliveries(c, batch, place.index);
 	if (connection_hold_take(c, frame, place.frame.n - place.offset))
 		enter(c, &g->catchup->stuck);
@@ -270,16 +277,44 @@ serve_ready(struct gateway *g)
 		serve(container_of(first, struct connection, lag));
 }
 
+/* Sees to the frame that this one is stuck in: it is left to the ring, copied, or given up. */
 static void
-keep_to_limit(struct gateway *g)
+keep_frame(struct connection *c)
+{
+	struct gateway *g = c->gateway;
+	struct catchup *k = g->catchup;
+	struct stuck_frame *frame = c->traffic != NULL ? c->traffic->held : NULL;
+
+	if (frame == NULL || frame->copy != NULL)
+		return;
+	if (ring_keeps(g->ring, c->seq, COPIED_PART))
+		k->unkept = min_u64(k->unkept, c->seq);
+	else if (stuck_frame_keep(g->stuck, frame, g->conf->gateway.stuck_bytes) == 0)
+		return;
+	else if (ring_keeps(g->ring, c->seq, DROPPED_PART))
+		k->unroomed = min_u64(k->unroomed, c->seq);
+	else
+		connection_drop_slow(
+		    c, "Too slow: an event that was taken in part is not held any longer");
+}
+
+/*
+ * Frames that the ring comes near to overwriting are copied, as far as stuck_bytes goes; who is stuck in another
+ * one is dropped when it is nearly overwritten, since it could not be sent the rest. All are looked through a few
+ * times a lap of the ring; in the other turns the oldest two tell that there is nothing to do.
+ */
+static void
+keep_endangered(struct gateway *g)
 {
 	struct catchup *k = g->catchup;
-	size_t limit = g->conf->gateway.stuck_bytes;
-	struct list *first;
+	struct list *at, *tmp;
 
-	while (stuck_frames_bytes(g->stuck) > limit && (first = list_first(&k->stuck)) != NULL)
-		connection_drop_slow(container_of(first, struct connection, lag),
-		    "Too slow: too much is held for clients that do not read");
+	if (ring_keeps(g->ring, k->unkept, COPIED_PART * 2) &&
+	    ring_keeps(g->ring, k->unroomed, DROPPED_PART * 4))
+		return;
+	k->unkept = k->unroomed = UINT64_MAX;
+	LIST_FOREACH_SAFE (at, tmp, &k->stuck)
+		keep_frame(container_of(at, struct connection, lag));
 }
 
 void
@@ -290,7 +325,7 @@ catchup_turn(struct gateway *g)
 	k->is_starved = false;
 	admit_ahead(g);
 	serve_ready(g);
-	keep_to_limit(g);
+	keep_endangered(g);
 	if (list_is_empty(&k->ready) && k->batch.frames.cap > 0)
 		batch_rest(&k->batch, KEPT_BYTES);
 }
@@ -320,6 +355,7 @@ catchup_tick(struct gateway *g, uint64_t now_ms)
 	struct catchup *k = g->catchup;
 	uint64_t timeout_ms = g->conf->gateway.slow_consumer_timeout_ms;
 
+	stuck_frames_tick(g->stuck);
 	if (now_ms <= timeout_ms)
 		return;
 	close_late(&k->stuck, now_ms - timeout_ms);

@@ -21,7 +21,6 @@
 #include "conf/conf.h"
 #include "gateway/context.h"
 #include "gateway/poller.h"
-#include "gateway/sender.h"
 #include "gateway/stuck.h"
 #include "proto/frame.h"
 #include "proto/hello.h"
@@ -134,13 +133,14 @@ send_parts(struct connection *c, struct iovec *parts, size_t count, size_t total
 static ssize_t
 send_with(struct connection *c, struct span run)
 {
-	struct iovec parts[TRAFFIC_PARTS + 1];
-	size_t count = traffic_parts(c->traffic, parts);
+	struct iovec parts[TRAFFIC_PARTS];
+	int count = traffic_parts(c->gateway, c->traffic, run, parts);
 
-	if (run.n > 0)
-		parts[count++] =
-		    (struct iovec){ .iov_base = (void *)(uintptr_t)run.p, .iov_len = run.n };
-	return count == 0 ? 0 : send_parts(c, parts, count, traffic_owed(c->traffic) + run.n);
+	if (count < 0)
+		connection_drop_slow(c, "Too slow: an event that was taken in part is gone");
+	if (count <= 0)
+		return count;
+	return send_parts(c, parts, (size_t)count, traffic_owed(c->traffic) + run.n);
 }
 
 /*
@@ -559,7 +559,6 @@ connections_flush(struct gateway *g)
 	 * fast as it asks would keep the loop to itself.
 	 */
 	list_append(&g->dirty, &g->dirty_end);
-	sender_push(g, &g->dirty_end);
 	while ((first = list_first(&g->dirty)) != &g->dirty_end) {
 		struct connection *c = container_of(first, struct connection, dirty);
 

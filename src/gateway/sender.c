@@ -178,7 +178,7 @@ submit_queued(struct gateway *g)
 }
 
 void
-sender_push(struct gateway *g, const struct list *end)
+sender_push(struct gateway *g)
 {
 	struct sender *sender = g->sender;
 

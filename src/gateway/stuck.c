@@ -1,25 +1,43 @@
 /*
- * One map from seq and form to copy. A copy leaves it with its last reference.
+ * One map from seq and form to frame. A frame leaves it with its last reference.
+ *
+ * The frame that was loaded last is remembered: many are stuck in the same one, drain together, and take a
+ * large one in many pieces.
  */
 #include "gateway/stuck.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/map.h"
+#include "bus/checksum.h"
+#include "bus/ring.h"
+#include "gateway/context.h"
+#include "proto/deflate.h"
+#include "proto/frame.h"
+
+enum { KEPT_BYTES = 64 * 1024 }; /* of each buffer, while nothing is loaded */
 
 struct stuck_frames {
+	struct gateway *gateway;
 	struct map *by_key;
-	size_t bytes;
+	size_t bytes;	     /* of all copies */
+	uint64_t loaded_key; /* of the frame that `loaded` points to; 0: none */
+	bool is_used;	     /* since the last tick */
+	struct span loaded;
+	struct buf plain, labels, deflated;
 };
 
 struct stuck_frames *
-stuck_frames_new(void)
+stuck_frames_new(struct gateway *g)
 {
 	struct stuck_frames *frames = mem_zalloc(sizeof(*frames));
 
 	if (frames == NULL)
 		return NULL;
+	frames->gateway = g;
 	frames->by_key = map_new();
 	if (frames->by_key == NULL) {
 		mem_free(frames);
@@ -34,31 +52,38 @@ stuck_frames_free(struct stuck_frames *frames)
 	if (frames == NULL)
 		return;
 	map_free(frames->by_key);
+	buf_fini(&frames->plain);
+	buf_fini(&frames->labels);
+	buf_fini(&frames->deflated);
 	mem_free(frames);
 }
 
 static struct span
-bytes_of(const uint64_t *key)
+key_span(const uint64_t *key)
 {
 	return span_make((const char *)key, sizeof(*key));
 }
 
-static struct stuck_frame *
-copy(struct stuck_frames *frames, uint64_t key, struct span bytes)
+static uint64_t
+checksum_of(struct span frame)
 {
-	struct stuck_frame *frame = mem_alloc(sizeof(*frame) + bytes.n);
+	return checksum_bytes(frame.p, frame.n, 0);
+}
+
+static struct stuck_frame *
+create(struct stuck_frames *frames, uint64_t key, struct span bytes)
+{
+	struct stuck_frame *frame = mem_zalloc(sizeof(*frame));
 
 	if (frame == NULL)
 		return NULL;
 	frame->key = key;
-	frame->references = 0;
 	frame->len = bytes.n;
-	memcpy(frame->bytes, bytes.p, bytes.n);
-	if (map_put(frames->by_key, bytes_of(&key), frame) != 0) {
+	frame->checksum = checksum_of(bytes);
+	if (map_put(frames->by_key, key_span(&key), frame) != 0) {
 		mem_free(frame);
 		return NULL;
 	}
-	frames->bytes += frame->len;
 	return frame;
 }
 
@@ -66,10 +91,10 @@ struct stuck_frame *
 stuck_frame_ref(struct stuck_frames *frames, uint64_t seq, bool is_deflated, struct span bytes)
 {
 	uint64_t key = seq << 1 | is_deflated;
-	struct stuck_frame *frame = map_get(frames->by_key, bytes_of(&key));
+	struct stuck_frame *frame = map_get(frames->by_key, key_span(&key));
 
 	if (frame == NULL)
-		frame = copy(frames, key, bytes);
+		frame = create(frames, key, bytes);
 	if (frame != NULL)
 		frame->references++;
 	return frame;
@@ -80,9 +105,113 @@ stuck_frame_unref(struct stuck_frames *frames, struct stuck_frame *frame)
 {
 	if (--frame->references > 0)
 		return;
-	map_remove(frames->by_key, bytes_of(&frame->key));
-	frames->bytes -= frame->len;
+	map_remove(frames->by_key, key_span(&frame->key));
+	if (frame->copy != NULL)
+		frames->bytes -= frame->len;
+	mem_free(frame->copy);
 	mem_free(frame);
+}
+
+static int
+read_event(struct stuck_frames *frames, uint64_t seq)
+{
+	struct ring_record record;
+
+	buf_reset(&frames->plain);
+	buf_reset(&frames->labels);
+	switch (ring_read(frames->gateway->ring, seq, &frames->plain, &frames->labels, &record)) {
+	case RING_RECORD:
+		return 0;
+	case RING_NOMEM:
+		return -ENOMEM;
+	case RING_EMPTY:
+	case RING_LAPPED:
+	case RING_DAMAGED:
+		break;
+	}
+	return -ENODATA;
+}
+
+/* The frame of the event in `plain`; without memory there is none, and it has another length. */
+static struct span
+compressed(struct stuck_frames *frames)
+{
+	struct span plain = buf_span(&frames->plain);
+
+	buf_reset(&frames->deflated);
+	if (!deflate_append_frame(frames->gateway->deflate, &frames->deflated, WS_TEXT,
+		span_skip(plain, frame_payload_offset(plain))))
+		return SPAN("");
+	return buf_span(&frames->deflated);
+}
+
+static int
+load(struct stuck_frames *frames, const struct stuck_frame *frame)
+{
+	int r = read_event(frames, frame->key >> 1);
+
+	frames->loaded_key = 0;
+	if (r < 0)
+		return r;
+	frames->loaded = (frame->key & 1) != 0 ? compressed(frames) : buf_span(&frames->plain);
+	/* Any other bytes would be the wrong end of a frame. */
+	if (frames->loaded.n != frame->len || checksum_of(frames->loaded) != frame->checksum)
+		return -ENODATA;
+	frames->loaded_key = frame->key;
+	return 0;
+}
+
+int
+stuck_frame_load(struct stuck_frames *frames, const struct stuck_frame *frame, struct span *ret)
+{
+	if (frame->copy != NULL) {
+		*ret = span_make(frame->copy, frame->len);
+		return 0;
+	}
+	frames->is_used = true;
+	if (frames->loaded_key != frame->key) {
+		int r = load(frames, frame);
+
+		if (r < 0)
+			return r;
+	}
+	*ret = frames->loaded;
+	return 0;
+}
+
+int
+stuck_frame_keep(struct stuck_frames *frames, struct stuck_frame *frame, size_t limit_bytes)
+{
+	struct span bytes;
+	int r;
+
+	if (frame->copy != NULL)
+		return 0;
+	if (frames->bytes + frame->len > limit_bytes)
+		return -ENOSPC;
+	r = stuck_frame_load(frames, frame, &bytes);
+	if (r < 0)
+		return r;
+	frame->copy = mem_alloc(bytes.n);
+	if (frame->copy == NULL)
+		return -ENOMEM;
+	memcpy(frame->copy, bytes.p, bytes.n);
+	frames->bytes += bytes.n;
+	return 0;
+}
+
+void
+stuck_frames_tick(struct stuck_frames *frames)
+{
+	bool was_used = frames->is_used;
+
+	frames->is_used = false;
+	if (was_used)
+		return;
+	frames->loaded_key = 0;
+	buf_rest(&frames->plain, KEPT_BYTES);
+	buf_rest(&frames->labels, KEPT_BYTES);
+	buf_rest(&frames->deflated, KEPT_BYTES);
 }
 
 size_t

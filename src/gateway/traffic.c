@@ -101,17 +101,22 @@ add_part(struct iovec *part, const char *data, size_t len)
 	return 1;
 }
 
-size_t
-traffic_parts(const struct traffic *t, struct iovec *ret_parts)
+int
+traffic_parts(struct gateway *g, const struct traffic *t, struct span run, struct iovec *ret_parts)
 {
 	size_t count = 0;
 
-	if (t == NULL)
-		return 0;
-	if (t->held != NULL)
-		count +=
-		    add_part(ret_parts, t->held->bytes + t->held->len - t->held_left, t->held_left);
-	return count + add_part(&ret_parts[count], t->out.data, t->out.len);
+	if (t != NULL && t->held != NULL) {
+		struct span frame;
+		int r = stuck_frame_load(g->stuck, t->held, &frame);
+
+		if (r < 0)
+			return r;
+		count += add_part(ret_parts, frame.p + frame.n - t->held_left, t->held_left);
+	}
+	if (t != NULL)
+		count += add_part(&ret_parts[count], t->out.data, t->out.len);
+	return (int)(count + add_part(&ret_parts[count], run.p, run.n));
 }
 
 void

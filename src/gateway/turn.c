@@ -19,6 +19,7 @@
 #include "gateway/peers.h"
 #include "gateway/pending.h"
 #include "gateway/publisher.h"
+#include "gateway/sender.h"
 #include "gateway/visit.h"
 
 enum {
@@ -81,6 +82,7 @@ turn_end(struct gateway *g)
 	act_on_closes(g);
 	more = deliver(g);
 	catchup_turn(g);
+	sender_push(g);
 	connections_flush(g);
 	connections_bury(g);
 	buf_rest(&g->text, KEPT_BYTES);

@@ -111,10 +111,11 @@ bound_port(int fd, uint16_t *ret_port)
 static int
 set_tcp_options(int fd, int family)
 {
-	const int on = 1, off = 0;
+	const int on = 1, off = 0, unsent = LISTENER_UNSENT_BYTES;
 
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent)) < 0)
 		return -errno;
 	/* `::` takes IPv4 too, whatever the system's default says. */
 	if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0)

@@ -198,7 +198,7 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	g->audiences = audiences_new();
 	g->fanout = fanout_new();
 	g->catchup = catchup_new();
-	g->stuck = stuck_frames_new();
+	g->stuck = stuck_frames_new(g);
 	g->deflate = deflate_new();
 	g->publisher = publisher_new();
 	g->recent = recent_new();

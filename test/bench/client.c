@@ -22,7 +22,6 @@
 
 enum {
 	READ_BYTES = 256 * 1024,
-	STOPPED_BUFFER_BYTES = 4096,
 	FROM_ONE_ADDRESS =
 	    2048, /* clients; the kernel searches long for one of many thousand ports */
 };
@@ -111,6 +110,8 @@ dial(struct client_group *group)
 
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + group->opened++ / FROM_ONE_ADDRESS);
+	if (group->receive_bytes > 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &group->receive_bytes, sizeof(int));
 	if (fd < 0 || setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)) != 0 ||
 	    bind(fd, (struct sockaddr *)&from, sizeof(from)) != 0 ||
 	    connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0)
@@ -243,9 +244,6 @@ client_on_event(struct client *c, uint32_t events)
 void
 client_stop_reading(struct client *c)
 {
-	const int bytes = STOPPED_BUFFER_BYTES;
-
-	setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 	epoll_ctl(c->group->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
 }
 

@@ -43,6 +43,7 @@ struct client_group {
 	unsigned ready;	  /* clients that are */
 	unsigned deflate; /* clients that the server granted it */
 	unsigned opened;
+	int receive_bytes; /* SO_RCVBUF of those that are opened from now on; 0: the system's */
 };
 
 enum client_state { CLIENT_UPGRADING, CLIENT_GREETING, CLIENT_READY };

@@ -25,7 +25,8 @@ struct options {
 	size_t size;
 	double rate; /* a second; 0: as fast as the window allows */
 	unsigned duration_ms, warm_up_ms;
-	bool json, deflate;
+	unsigned fill_kib; /* published twice before: while all read, and to those that do not */
+	bool json, deflate, hold;
 };
 
 /* The word for a mode. */

@@ -87,6 +87,13 @@ own_bytes(const struct sample *sample)
 	return (double)sample->memory.pss_bytes - (double)sample->memory.pss_file_bytes;
 }
 
+/* Without what is shared: the ring is not the server's cost of a client. */
+static double
+private_bytes(const struct sample *sample)
+{
+	return own_bytes(sample) - (double)sample->memory.pss_shmem_bytes;
+}
+
 static void
 print_number(const char *name, double value)
 {
@@ -122,6 +129,9 @@ json_server(const struct result *r)
 	print_count("serverPssSharedMemoryBytes", r->end.memory.pss_shmem_bytes);
 	print_count("serverPssPeakBytes", peak_bytes(r));
 	print_number("serverBytesPerMessage", each(grown, r->messages));
+	if (r->rested.at_ns != 0)
+		print_number("serverPrivateBytesGrown",
+		    private_bytes(&r->rested) - private_bytes(&r->reading));
 	if (r->options->mode != MODE_CONNECT)
 		return;
 	print_number("idleSeconds", wall_s(&r->idle_begin, &r->idle_end));

@@ -29,6 +29,8 @@ struct result {
 	uint64_t messages;		 /* deliveries, answers or connections measured */
 	uint64_t wire_bytes;		 /* read meanwhile */
 	bool is_deflated;
+	struct sample reading,
+	    rested;		  /* fanout only, at rest: before some stopped, and at the end */
 	struct sample begin, end; /* around what was measured */
 	uint64_t pss_peak_bytes;
 	/* connect only: an idle stretch, with its pings. */

@@ -169,6 +169,10 @@ class Chaos:
 
     # --- clients ------------------------------------------------------------------------------
 
+    async def dial(self):
+        """A client that is sent no events."""
+        return await connect(self.gateway, {"events": []})
+
     async def publish(self, number):
         """Publishes one event after the other; what is not answered may stand there or not."""
         client, i = None, 0
@@ -179,7 +183,7 @@ class Chaos:
             if key:
                 params["sessionKey"] = key
             try:
-                client = client or await connect(self.gateway, {"events": []})
+                client = client or await self.dial()
                 result = await client.call("events.publish", params)
                 self.stream.acknowledged[result["seq"]] = (name, key, number, i)
                 await asyncio.sleep(self.pause * self.random.random() * 2)

@@ -196,8 +196,8 @@ def test_client_that_stays_behind_is_closed(start):
 
 
 def test_held_frames_are_bounded(start):
-    """Clients that are stuck in different frames: the one that is stuck longest goes first."""
-    gateway = start(workers=1, stuck_bytes=65536, max_payload=PAYLOAD)
+    """Clients that are stuck in different frames: when the ring goes over these, there is room for one."""
+    gateway = start(workers=1, stuck_bytes=65536, ring_bytes=RING, max_payload=PAYLOAD)
 
     async def scenario():
         sender = await connect(gateway, {"events": []})
@@ -209,14 +209,33 @@ def test_held_frames_are_bounded(start):
                 metrics = gateway.metrics()
                 if catching_up(metrics) + metrics["lurkbot_slow_clients_closed_total"] == i + 1:
                     break
+        await publish(sender, 2 * RING // BIG, BIG, name="nobody.x")
         metrics = gateway.metrics()
         assert metrics["lurkbot_slow_clients_closed_total"] >= 2
         assert metrics['lurkbot_closes_total{code="1013"}'] \
             == metrics["lurkbot_slow_clients_closed_total"]
+        assert catching_up(metrics) == 4 - metrics["lurkbot_slow_clients_closed_total"]
         for ws in slow:
             ws.transport.abort()
         await sender.close()
     run(scenario(), 6 * PATIENCE)
+
+
+def test_the_rest_of_a_frame_outlives_the_ring(start):
+    """What was begun is finished, and what is lost besides is told, though the ring went on."""
+    gateway = start(workers=1, ring_bytes=RING, max_payload=PAYLOAD)
+
+    async def scenario():
+        slow, position = await mute(gateway)
+        sender = await connect(gateway, {"events": []})
+        await flood(sender, gateway, lambda m: catching_up(m) == 1)
+        last = (await publish(sender, 4 * RING // BIG, BIG))[-1]
+        assert gateway.metrics()["lurkbot_slow_clients_closed_total"] == 0
+        lost, others = await read_stream(slow, position, last)
+        assert lost > 0 and others == [] and gaps(gateway.metrics()) == 1
+        await slow.close()
+        await sender.close()
+    run(scenario())
 
 
 def test_subscribing_while_behind_counts_from_the_own_position(start):

@@ -80,6 +80,8 @@ test_tcp(void **state)
 	length = sizeof(on);
 	assert_int_equal(getsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &on, &length), 0);
 	assert_int_not_equal(on, 0);
+	assert_int_equal(getsockopt(accepted, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &on, &length), 0);
+	assert_int_equal(on, LISTENER_UNSENT_BYTES);
 	assert_int_equal(socket_peer_uid(accepted, &uid), -ENOTCONN);
 	(void)close(accepted);
 	(void)close(client);
