@@ -22,3 +22,6 @@ int process_open_fds(pid_t pid, uint64_t *ret_count) must_check;
  * A zombie is gone.
  */
 int process_start_ticks(pid_t pid, uint64_t *ret_ticks) must_check;
+
+/* Whose process it is, by its real user; of a zombie, too. */
+int process_uid(pid_t pid, uid_t *ret_uid) must_check;

@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "conf/data.h"
+#include "sys/guarded.h"
 #include "sys/journal.h"
 #include "sys/paths.h"
 
@@ -83,11 +84,8 @@ logs_open(const struct conf *conf, bool foreground, int *ret_fd, struct buf *rea
 		return 0;
 	}
 	r = make_folder_of(path);
-	if (r == 0) {
-		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
-		if (fd < 0)
-			r = -errno;
-	}
+	if (r == 0)
+		r = guarded_open(path, O_WRONLY | O_APPEND, 0600, true, &fd);
 	if (r < 0) {
 		buf_printf(reason, "Cannot open the log file %s: %s", path, strerror(-r));
 		return r;

@@ -134,3 +134,27 @@ process_start_ticks(pid_t pid, uint64_t *ret_ticks)
 	r = parse_u64(field(rest, STAT_FIELD_STATE, STAT_FIELD_START), UINT64_MAX, ret_ticks);
 	return r < 0 ? -EBADMSG : 0;
 }
+
+int
+process_uid(pid_t pid, uid_t *ret_uid)
+{
+	static const char label[] = "\nUid:";
+	char text[1024];
+	struct span status;
+	const char *line;
+	uint64_t uid;
+	int r;
+
+	/* The name of the process, which it chose itself, stands before, with its newlines escaped. */
+	r = read_proc(pid, "status", text, sizeof(text), &status);
+	if (r < 0)
+		return r;
+	line = memmem(status.p, status.n, label, strlen(label));
+	if (line == NULL)
+		return -EBADMSG;
+	status = span_skip(status, (size_t)(line - status.p) + strlen(label));
+	if (parse_u64(field(status, 1, 1), UINT32_MAX, &uid) < 0)
+		return -EBADMSG;
+	*ret_uid = (uid_t)uid;
+	return 0;
+}
