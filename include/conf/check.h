@@ -18,3 +18,6 @@ bool check_origin(struct span);
 
 /* The path of a file: absolute, or below the user's home by ~/; empty stands for the default. */
 bool check_file(struct span);
+
+/* The name or number of a user or group; empty stands for the default. */
+bool check_account(struct span);

@@ -39,8 +39,10 @@ struct conf_gateway {
 	uint64_t mailbox_bytes;		   /* of one process's mailbox */
 	char **allowed_origins;		   /* allowed_origins_count of them; NULL when 0 */
 	size_t allowed_origins_count;
-	bool echo;	/* whether /echo is there */
-	char *log_file; /* absolute path */
+	bool echo;	    /* whether /echo is there */
+	char *user, *group; /* of the children, when started as root; empty: the default */
+	bool sandbox;	    /* whether workers are kept to the system calls that they need */
+	char *log_file;	    /* absolute path */
 	enum log_level log_level;
 	enum log_format log_format;
 };

@@ -28,9 +28,6 @@
 struct child;
 struct proctitle;
 
-/* Exit status of a child that cannot work with this configuration. */
-enum { CHILD_REFUSES = 2 };
-
 /* What the processes of one kind have in common: a row of a table. */
 struct child_kind {
 	const char *name;

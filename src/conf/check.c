@@ -8,6 +8,7 @@
 
 #include "base/parse.h"
 
+enum { ACCOUNT_MAX = 32 };
 enum { HOST_MAX = 253 }; /* RFC 1035 section 2.3.4, without the root's dot */
 
 static bool
@@ -104,4 +105,10 @@ check_file(struct span s)
 			return false;
 	}
 	return s.p[s.n - 1] != '/';
+}
+
+bool
+check_account(struct span s)
+{
+	return s.n <= ACCOUNT_MAX && is_made_of(s, "._-") && (s.n == 0 || s.p[0] != '-');
 }

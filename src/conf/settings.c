@@ -91,6 +91,16 @@ const struct setting settings[] = {
 	{ MEMBER(echo), .type = SETTING_BOOL, .default_text = "false",
 	    .changed_by = SETTING_BY_RELOAD_FOR_NEW,
 	    .help = "serve /echo, for conformance suites and benchmarks" },
+	{ MEMBER(user), .type = SETTING_STRING, .default_text = "", .check = check_account,
+	    .wanted = "the name or number of a user",
+	    .help =
+		"whom workers become when root starts the gateway; empty for lurkbot if there is "
+		"such a user, else nobody" },
+	{ MEMBER(group), .type = SETTING_STRING, .default_text = "", .check = check_account,
+	    .wanted = "the name or number of a group",
+	    .help = "their group; empty for that of the user" },
+	{ MEMBER(sandbox), .type = SETTING_BOOL, .default_text = "true",
+	    .help = "keep workers to the system calls that they need" },
 	{ MEMBER(log_file), .type = SETTING_STRING, .default_text = "", .check = check_file,
 	    .wanted = "the path of a file that begins with / or ~/",
 	    .help = "log file; empty for $LURKBOT_HOME/logs/gateway.log" },

@@ -293,7 +293,7 @@ child_ended(struct child *child, int status)
 		end_retirement(child, pid, status);
 		return;
 	}
-	if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_REFUSES) {
+	if (WIFEXITED(status) && WEXITSTATUS(status) == INHERIT_REFUSED) {
 		log_end(child, pid, status,
 		    ": it cannot work with this configuration, and is not started again");
 		clean_up(child, false);

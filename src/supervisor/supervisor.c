@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -38,7 +39,7 @@ enum {
 	EARLY_DEATHS_MAX = 5,  /* of one worker, before the gateway was ever ready: hopeless */
 	DRAIN_GRACE_MS = 2000, /* beyond drain_timeout_ms */
 	STATUS_FAILED = 1,
-	STATUS_REFUSED = CHILD_REFUSES,
+	STATUS_REFUSED = INHERIT_REFUSED,
 };
 
 enum phase { PHASE_STARTING, PHASE_SERVING, PHASE_STOPPING, PHASE_KILLING };
@@ -331,6 +332,8 @@ supervisor_run(const struct supervisor_options *options, const struct supervisor
 	};
 	int r;
 
+	/* What is made is for us alone, unless it is given away on purpose. */
+	(void)umask(S_IRWXG | S_IRWXO);
 	logs_begin(options->conf, options->foreground);
 	log_set_process("supervisor");
 	if (options->title != NULL)

@@ -41,6 +41,7 @@
 #include "gateway/turn.h"
 #include "proto/deflate.h"
 #include "sys/control.h"
+#include "sys/sandbox.h"
 #include "worker/acceptor.h"
 #include "worker/drain.h"
 #include "worker/reconfigure.h"
@@ -309,7 +310,7 @@ run(struct worker *w)
 	turn_end(g);
 }
 
-/* Status 2 when the configuration asks for a way out that there is not. */
+/* INHERIT_REFUSED when the configuration asks for a way out that there is not. */
 static int
 choose_sender(struct gateway *g)
 {
@@ -319,7 +320,20 @@ choose_sender(struct gateway *g)
 		return 0;
 	log_error("gateway.sender: %s%s", strerror(-r),
 	    r == -ENOMEM ? "" : "; io_uring is not to be had here, use auto or send");
-	return r == -ENOMEM ? 1 : 2;
+	return r == -ENOMEM ? 1 : INHERIT_REFUSED;
+}
+
+/* All that is needed from outside is open by now. */
+static int
+close_sandbox(const struct gateway *g)
+{
+	int r = g->conf->gateway.sandbox ? sandbox_enter(g->uring != NULL) : 0;
+
+	if (r == 0)
+		return 0;
+	log_error(
+	    "gateway.sandbox: the filter of system calls cannot be had here: %s", strerror(-r));
+	return INHERIT_REFUSED;
 }
 
 static int
@@ -336,6 +350,9 @@ serve(struct worker *w)
 	if (status != 0)
 		return status;
 	read_history(g);
+	status = close_sandbox(g);
+	if (status != 0)
+		return status;
 	roster_set_state(g->roster, g->slot, ROSTER_SERVING);
 	roster_beat(g->roster, g->slot, clock_mono_ms());
 	if (control_send(w->inherit->control_fd, CONTROL_READY, NULL, 0, NULL, 0) < 0)
