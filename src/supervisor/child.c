@@ -348,6 +348,15 @@ child_configure(const struct child *child, uint64_t number, int config_fd)
 }
 
 void
+child_change_log(const struct child *child, int log_fd)
+{
+	int r = child->control_fd < 0 ? -EPIPE : control_send_log(child->control_fd, log_fd);
+
+	if (r < 0)
+		child_kill(child, "cannot be handed the log");
+}
+
+void
 child_answer(
     const struct child *child, uint64_t ticket, enum control_verdict verdict, struct span text)
 {

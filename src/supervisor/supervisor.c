@@ -210,6 +210,22 @@ on_stop_signal(struct supervisor *s, int number)
 }
 
 static void
+reopen_log(struct supervisor *s)
+{
+	struct buf reason = { 0 };
+
+	if (s->resources.log_fd < 0)
+		log_info("there is no log file to be opened again");
+	else if (logs_reopen(s->resources.conf, &s->resources.log_fd, &reason) < 0)
+		log_error("%.*s", SPAN_ARGS(buf_span(&reason)));
+	else {
+		crew_set_log(&s->crew, s->resources.log_fd);
+		log_info("the log file was opened again");
+	}
+	buf_fini(&reason);
+}
+
+static void
 on_signal(int number, void *arg)
 {
 	struct supervisor *s = arg;
@@ -225,6 +241,9 @@ on_signal(int number, void *arg)
 		break;
 	case SIGHUP:
 		reload_want(&s->reload);
+		break;
+	case SIGUSR1:
+		reopen_log(s);
 		break;
 	default:
 		log_info("signal ignored: %s", strsignal(number));

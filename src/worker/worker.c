@@ -115,8 +115,22 @@ start_drain(struct worker *w, const struct control_message *message)
 	return 0;
 }
 
+/* The old file may have been moved away, or be about to vanish. */
 static int
-on_message(struct worker *w, int fd, const struct control_message *message)
+change_log(struct control_message *message)
+{
+	int fd = -1, r = control_take_log(message, &fd);
+
+	if (r < 0)
+		return r;
+	fd = log_set_file(fd);
+	if (fd >= 0)
+		close(fd);
+	return 0;
+}
+
+static int
+on_message(struct worker *w, int fd, struct control_message *message)
 {
 	switch (message->type) {
 	case CONTROL_DRAIN:
@@ -125,6 +139,8 @@ on_message(struct worker *w, int fd, const struct control_message *message)
 		return reconfigure_take(&w->reconfigure, &w->gateway, fd, message);
 	case CONTROL_OUTCOME:
 		return reloads_on_outcome(&w->gateway, message);
+	case CONTROL_LOG:
+		return change_log(message);
 	default:
 		return -EBADMSG;
 	}

@@ -73,8 +73,6 @@ class Gateway:
         self.settings = {"port": 0, "workers": 2, "ring_bytes": RING_BYTES, **settings}
         if SENDER:
             self.settings.setdefault("sender", SENDER)
-        if os.getuid() == 0 and not can_become_nobody():
-            self.settings.setdefault("user", "root")
         self.process = None
         self.lines = []
         self._more = threading.Condition()
@@ -86,6 +84,8 @@ class Gateway:
     def environment(self):
         env = {k: v for k, v in os.environ.items() if not k.startswith("LURKBOT_")}
         env["LURKBOT_HOME"] = self.home
+        if os.getuid() == 0 and not can_become_nobody() and "user" not in self.settings:
+            env["LURKBOT_GATEWAY__USER"] = "root"
         return env
 
     def start_environment(self):

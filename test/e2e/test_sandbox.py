@@ -251,6 +251,9 @@ def test_no_call_that_opens_or_starts_anything(start, tmp_path, sender):
     gateway.write_settings()
     assert "Configuration reloaded" in gateway.cli("gateway", "reload").stdout
     asyncio.run(traffic(gateway))
+    os.rename(log := os.path.join(gateway.home, "logs", "gateway.log"), f"{log}.1")
+    gateway.process.send_signal(signal.SIGUSR1)
+    gateway.wait_line("the log file was opened again")
     gateway.cli("gateway", "status")
     gateway.stop()
     calls = trace.calls()

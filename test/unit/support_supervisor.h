@@ -26,6 +26,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/parse.h"
 #include "bus/ring.h"
 #include "bus/ring_view.h"
@@ -151,7 +152,7 @@ puppet_listen(const struct inherit *inherit, enum act act)
 	struct pollfd pfd = { .fd = inherit->control_fd, .events = POLLIN };
 	struct control_message msg;
 	struct control_drain drain;
-	int r;
+	int fd, r;
 
 	(void)poll(&pfd, 1, 20);
 	r = control_receive(inherit->control_fd, &msg);
@@ -162,6 +163,11 @@ puppet_listen(const struct inherit *inherit, enum act act)
 		return 1;
 	if (r < 0 || act == ACT_DEAF)
 		return -1;
+	if (control_take_log(&msg, &fd) == 0) {
+		(void)close(log_set_file(fd));
+		log_info("puppet %u has another log", inherit->slot);
+		return -1;
+	}
 	if (control_read_drain(&msg, &drain) < 0)
 		return 98;
 	stage->slots[inherit->slot].had_drain_reason = drain.reason;
