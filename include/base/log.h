@@ -41,6 +41,9 @@ enum { LOG_LINE_MAX = 4096 }; /* bytes of a line, its newline included */
 /* Takes a copy of the setup. Before the first call text goes to descriptor 2 from level info on. */
 void log_configure(const struct log_setup *);
 
+/* What went to the file goes to this descriptor from now on. Returns the one it went to, or -1. */
+int log_set_file(int fd) must_check;
+
 /* Changes level and form alone; where the log goes stays. */
 void log_set_form(enum log_level, enum log_format);
 

@@ -27,3 +27,6 @@ bool check_word(struct span);
 
 /* A name of an event, or a pattern over them: session.message, session.*, or *. */
 bool check_pattern(struct span);
+
+/* The name or number of a user or group; empty stands for the default. */
+bool check_account(struct span);

@@ -94,7 +94,9 @@ struct conf_gateway {
 	uint32_t auth_lockout_ms;
 	bool allow_unauthenticated; /* peers that are not on this machine */
 	bool metrics_public;
-	char *log_file; /* absolute path */
+	char *user, *group; /* of the children, when started as root; empty: the default */
+	bool sandbox;	    /* whether workers are kept to the system calls that they need */
+	char *log_file;	    /* absolute path */
 	enum log_level log_level;
 	enum log_format log_format;
 };

@@ -28,9 +28,6 @@
 struct child;
 struct proctitle;
 
-/* Exit status of a child that cannot work with this configuration. */
-enum { CHILD_REFUSES = 2 };
-
 /* What the processes of one kind have in common: a row of a table. */
 struct child_kind {
 	const char *name;
@@ -102,6 +99,9 @@ void child_retire(struct child *child, uint32_t timeout_ms);
 
 /* Hands its process the configuration of this reload; one that cannot be handed it is killed. */
 void child_configure(const struct child *child, uint64_t number, int config_fd);
+
+/* Hands its process another log file; one that cannot be handed it is killed. */
+void child_change_log(const struct child *child, int log_fd);
 
 /* Answers its process how a reload went; one that cannot be answered is killed. */
 void child_answer(

@@ -37,6 +37,9 @@ void crew_set_listener(struct crew *crew, void (*on_change)(void *arg),
 /* Children that are started from now on inherit this configuration. */
 void crew_set_conf(struct crew *crew, const struct conf *conf);
 
+/* The log goes to this descriptor, which all children are handed, and those that come. */
+void crew_set_log(struct crew *crew, int log_fd);
+
 /* So many are wanted from now on: starts more, or lets the surplus ones retire. */
 void crew_resize(struct crew *crew, unsigned wanted, uint32_t retire_timeout_ms);
 

@@ -22,6 +22,12 @@ void logs_begin(const struct conf *conf, bool foreground);
 int logs_open(const struct conf *conf, bool foreground, int *ret_fd, struct buf *reason) must_check;
 
 /*
+ * Opens it again by its name, after somebody has moved the file, and closes the old one; FD is -1 where there
+ * is none, and stays so. When it fails the old one is used on. Returns as logs_open does.
+ */
+int logs_reopen(const struct conf *conf, int *fd, struct buf *reason) must_check;
+
+/*
  * Lets the log go to standard error in the foreground alone again, and closes the file; FD may be
  * -1.
  */

@@ -13,6 +13,7 @@
 #include "supervisor/binding.h"
 #include "sys/inherit.h"
 #include "sys/paths.h"
+#include "sys/privileges.h"
 
 struct conf;
 struct setting;
@@ -20,8 +21,9 @@ struct setting;
 struct resources {
 	const struct conf *conf;
 	bool foreground;
-	unsigned workers; /* how many are to run */
-	uint64_t files;	  /* RLIMIT_NOFILE that is in force */
+	unsigned workers;	  /* how many are to run */
+	uint64_t files;		  /* RLIMIT_NOFILE that is in force */
+	struct identity identity; /* of the children */
 	struct binding binding;
 	int lock_fd, log_fd, unix_fd; /* -1: none */
 	char *lock_path, *socket_path;
@@ -37,7 +39,7 @@ enum resources_fate {
 };
 
 /*
- * Acquires all of it: raises RLIMIT_NOFILE, binds, takes the lock (both wait
+ * Acquires all of it: raises RLIMIT_NOFILE, decides whom the children become, binds, takes the lock (both wait
  * up to 3 s for the orphans of a dead gateway), makes the folders, opens log, segment and socket.
  * Returns 0; or -errno with a line for people in REASON: then nothing is held any more.
  */

@@ -33,7 +33,7 @@ struct supervisor_options {
 
 /*
  * Runs the gateway until it is stopped by a signal: SIGTERM and SIGINT gracefully; SIGQUIT, or a
- * second one, at once; SIGHUP reloads the configuration. The reason of a failed start is logged and written to ready_fd.
+ * second one, at once; SIGHUP reloads the configuration, SIGUSR1 opens the log again. The reason of a failed start is logged and written to ready_fd.
  * Returns the exit status for main: 0 after a stop that was asked for, 1 when it could not start,
  * 2 when the workers refused the configuration. The caller must be single-threaded and own no
  * libevent state; the signal mask is put back.

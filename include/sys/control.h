@@ -35,6 +35,7 @@ enum control_type {
 	CONTROL_TAKEN = 4,   /* child to supervisor, struct control_taken: what became of it */
 	CONTROL_RELOAD = 5,  /* child to supervisor, struct control_reload: read the files again */
 	CONTROL_OUTCOME = 6, /* supervisor to child, struct control_outcome and text: how it went */
+	CONTROL_LOG = 7, /* supervisor to child, no body, a descriptor: the log goes there now */
 };
 
 /* Why a child is to drain. */
@@ -132,6 +133,15 @@ void control_message_close(struct control_message *msg);
  * reason.
  */
 int control_read_drain(const struct control_message *msg, struct control_drain *ret) must_check;
+
+/* Sends CONTROL_LOG with the descriptor. Returns what control_send returns. */
+int control_send_log(int fd, int log_fd) must_check;
+
+/*
+ * Takes the descriptor of CONTROL_LOG out of MSG: it is the caller's. Returns 0, or -EBADMSG when MSG is of
+ * another type or form.
+ */
+int control_take_log(struct control_message *msg, int *ret_fd) must_check;
 
 /*
  * Sends CONTROL_CONFIG with the descriptor, CONTROL_TAKEN, CONTROL_RELOAD, CONTROL_OUTCOME; a text that

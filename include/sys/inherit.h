@@ -3,7 +3,7 @@
  *
  * The supervisor fills it before the fork. In the child every descriptor that is not named here
  * (or does not belong to the segment named here) is already closed when the child's main function
- * gets it, and the signals INT, TERM, HUP, QUIT, USR1, USR2 and PIPE are ignored: a child is told
+ * gets it; it is who struct identity says and has no privilege (sys/privileges.h); its umask is 077; and the signals INT, TERM, HUP, QUIT, USR1, USR2 and PIPE are ignored: a child is told
  * what to do by its control socket alone.
  *
  * Nothing here is ever given back or freed by the child: it ends by returning from its main
@@ -15,9 +15,13 @@
 #include <sys/types.h>
 
 struct conf;
+struct identity;
 struct segment;
 
 enum { INHERIT_LISTEN_MAX = 8 };
+
+/* Exit status of a child that cannot work with this configuration: it is not tried again. */
+enum { INHERIT_REFUSED = 2 };
 
 struct inherit {
 	const struct conf *conf; /* what was in force at the fork */
@@ -30,6 +34,7 @@ struct inherit {
 	int unix_fd; /* listener of run/gateway.sock, shared too, non-blocking */
 	int lock_fd; /* holds the lock on run/gateway.lock while any process of the gateway lives */
 	int log_fd;  /* the log file, or -1 */
+	const struct identity *identity; /* whom the child became */
 	uid_t owner_uid; /* who started the supervisor: has all scopes over unix_fd */
 	uint16_t port;	 /* the port that was bound, also when the configuration says 0 */
 };

@@ -9,6 +9,8 @@
  *	12345                        pid
  *	8812345                      its start in clock ticks since boot: a pid used again is noticed
  *	ws://127.0.0.1:18789         whatever lines the owner adds
+ *
+ * A file that is not root's can name only a process of its owner's.
  */
 #pragma once
 
@@ -21,7 +23,8 @@
 enum { LOCKFILE_TEXT_MAX = 1024 };
 
 /*
- * Opens (0600, created when missing, close-on-exec) and locks PATH. When the lock is held it
+ * Opens (0600, created when missing, the caller's own, close-on-exec) and locks PATH; not through a link, see
+ * sys/guarded.h. When the lock is held it
  * waits up to WAIT_MS for it to be released, unless the process named in the file lives: then it
  * does not wait.
  * Returns 0 with the descriptor; -EWOULDBLOCK with RET_HOLDER the living holder, or 0 when it is

@@ -25,3 +25,6 @@ int process_start_ticks(pid_t pid, uint64_t *ret_ticks) must_check;
 
 /* Has this process and its children leave no core file from now on. 0 or -errno. */
 int process_forbid_core(void) must_check;
+
+/* Whose process it is, by its real user; of a zombie, too. */
+int process_uid(pid_t pid, uid_t *ret_uid) must_check;

@@ -15,6 +15,6 @@ int sealed_new(const char *name, struct span bytes, int *ret_fd) must_check;
 
 /*
  * Appends all bytes of a sealed descriptor, wherever its offset stands. 0; -EBADMSG when it is not
- * sealed against every change, or holds more than `max`; -ENOMEM; what fstat(2) or pread(2) said.
+ * sealed against every change, or holds more than `max`; -ENOMEM; what lseek(2) or pread(2) said.
  */
 int sealed_read(int fd, size_t max, struct buf *out) must_check;

@@ -203,6 +203,15 @@ log_configure(const struct log_setup *setup)
 	state.standard_error = (struct sink){ .fd = setup->stderr_fd };
 }
 
+int
+log_set_file(int fd)
+{
+	int before = state.file.fd;
+
+	state.file = (struct sink){ .fd = fd };
+	return before;
+}
+
 void
 log_set_form(enum log_level level, enum log_format format)
 {

@@ -10,6 +10,8 @@
 #include "base/parse.h"
 
 enum { WORD_MAX = 256, PATTERN_NAME_MAX = 128 };
+
+enum { ACCOUNT_MAX = 32 };
 enum { HOST_MAX = 253 }; /* RFC 1035 section 2.3.4, without the root's dot */
 
 static bool
@@ -142,4 +144,10 @@ check_pattern(struct span s)
 		has_part = s.p[i] != '.';
 	}
 	return has_part && s.n <= PATTERN_NAME_MAX;
+}
+
+bool
+check_account(struct span s)
+{
+	return s.n <= ACCOUNT_MAX && is_made_of(s, "._-") && (s.n == 0 || s.p[0] != '-');
 }

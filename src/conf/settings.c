@@ -154,6 +154,16 @@ const struct setting settings[] = {
 	{ MEMBER(metrics_public), .type = SETTING_BOOL, .default_text = "false",
 	    .changed_by = SETTING_BY_RELOAD,
 	    .help = "serve /metrics to everybody, without a token" },
+	{ MEMBER(user), .type = SETTING_STRING, .default_text = "", .check = check_account,
+	    .wanted = "the name or number of a user",
+	    .help =
+		"whom workers become when root starts the gateway; empty for lurkbot if there is "
+		"such a user, else nobody" },
+	{ MEMBER(group), .type = SETTING_STRING, .default_text = "", .check = check_account,
+	    .wanted = "the name or number of a group",
+	    .help = "their group; empty for that of the user" },
+	{ MEMBER(sandbox), .type = SETTING_BOOL, .default_text = "true",
+	    .help = "keep workers to the system calls that they need" },
 	{ MEMBER(log_file), .type = SETTING_STRING, .default_text = "", .check = check_file,
 	    .wanted = WANTED_FILE, .help = "log file; empty for $LURKBOT_HOME/logs/gateway.log" },
 	{ MEMBER(log_level), .type = SETTING_ENUM, .default_text = "info", .choices = log_levels,

@@ -182,8 +182,7 @@ sender_push(struct gateway *g)
 {
 	struct sender *sender = g->sender;
 
-	for (struct list *at = list_first(&g->dirty); at != end && g->uring != NULL;
-	     at = at->next) {
+	for (struct list *at = g->dirty.next; at != &g->dirty && g->uring != NULL; at = at->next) {
 		struct connection *c = container_of(at, struct connection, dirty);
 
 		if (connection_queued(c).n == 0)

@@ -293,7 +293,7 @@ child_ended(struct child *child, int status)
 		end_retirement(child, pid, status);
 		return;
 	}
-	if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_REFUSES) {
+	if (WIFEXITED(status) && WEXITSTATUS(status) == INHERIT_REFUSED) {
 		log_end(child, pid, status,
 		    ": it cannot work with this configuration, and is not started again");
 		clean_up(child, false);
@@ -345,6 +345,15 @@ child_configure(const struct child *child, uint64_t number, int config_fd)
 
 	if (r < 0)
 		child_kill(child, "cannot be handed the configuration");
+}
+
+void
+child_change_log(const struct child *child, int log_fd)
+{
+	int r = child->control_fd < 0 ? -EPIPE : control_send_log(child->control_fd, log_fd);
+
+	if (r < 0)
+		child_kill(child, "cannot be handed the log");
 }
 
 void

@@ -86,6 +86,15 @@ crew_set_conf(struct crew *crew, const struct conf *conf)
 }
 
 void
+crew_set_log(struct crew *crew, int log_fd)
+{
+	crew->context.shared.log_fd = log_fd;
+	for (unsigned i = 0; i < crew->count; i++)
+		if (crew->children[i].pid != 0)
+			child_change_log(&crew->children[i], log_fd);
+}
+
+void
 crew_resize(struct crew *crew, unsigned wanted, uint32_t retire_timeout_ms)
 {
 	crew->wanted = wanted;

@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "conf/data.h"
+#include "sys/guarded.h"
 #include "sys/journal.h"
 #include "sys/paths.h"
 
@@ -72,28 +73,49 @@ make_folder_of(const char *file)
 	return r;
 }
 
+/* Opens the file that the configuration names. */
+static int
+open_file(const struct conf *conf, int *ret_fd, struct buf *reason)
+{
+	const char *path = conf->gateway.log_file;
+	int r = make_folder_of(path);
+
+	if (r == 0)
+		r = guarded_open(path, O_WRONLY | O_APPEND, 0600, true, ret_fd);
+	if (r < 0)
+		buf_printf(reason, "Cannot open the log file %s: %s", path, strerror(-r));
+	return r;
+}
+
 int
 logs_open(const struct conf *conf, bool foreground, int *ret_fd, struct buf *reason)
 {
-	const char *path = conf->gateway.log_file;
-	int fd = -1, r;
+	int fd, r;
 
 	if (journal_is_stderr()) {
 		*ret_fd = -1;
 		return 0;
 	}
-	r = make_folder_of(path);
-	if (r == 0) {
-		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
-		if (fd < 0)
-			r = -errno;
-	}
-	if (r < 0) {
-		buf_printf(reason, "Cannot open the log file %s: %s", path, strerror(-r));
+	r = open_file(conf, &fd, reason);
+	if (r < 0)
 		return r;
-	}
 	use_sinks(conf, foreground, fd);
 	*ret_fd = fd;
+	return 0;
+}
+
+int
+logs_reopen(const struct conf *conf, int *fd, struct buf *reason)
+{
+	int opened, r;
+
+	if (*fd < 0)
+		return 0;
+	r = open_file(conf, &opened, reason);
+	if (r < 0)
+		return r;
+	(void)close(log_set_file(opened));
+	*fd = opened;
 	return 0;
 }
 

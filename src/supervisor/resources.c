@@ -20,6 +20,7 @@
 #include "conf/data.h"
 #include "conf/settings.h"
 #include "supervisor/logs.h"
+#include "supervisor/ownership.h"
 #include "sys/descriptor.h"
 #include "sys/listener.h"
 #include "sys/lockfile.h"
@@ -178,15 +179,8 @@ make_folders(struct resources *res, struct buf *reason)
 	static const char *const names[] = { "run", "logs", "data" };
 	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(names) && r == 0; i++) {
-		char *path = paths_join(res->conf->home, names[i]);
-
-		r = path != NULL ? paths_make_folder(path) : -ENOMEM;
-		if (r < 0)
-			(void)explain_path(
-			    "make the folder", path != NULL ? path : res->conf->home, r, reason);
-		mem_free(path);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(names) && r == 0; i++)
+		r = ownership_make_folder(res->conf, &res->identity, names[i], reason);
 	return r;
 }
 
@@ -286,6 +280,7 @@ log_resources(const struct resources *res)
 	struct buf address = { 0 };
 
 	log_files(res);
+	ownership_log(res->conf, &res->identity);
 	binding_write_address(&address, res->conf->gateway.host, res->binding.port);
 	log_info("listening on %.*s and %s", SPAN_ARGS(buf_span(&address)), res->socket_path);
 	buf_fini(&address);
@@ -302,9 +297,10 @@ open_all(struct resources *res, struct buf *reason)
 	r = descriptor_raise_limit(files_wanted(res), &res->files);
 	if (r < 0)
 		return explain_path("read", "RLIMIT_NOFILE", r, reason);
-	if ((r = find_paths(res, reason)) < 0 || (r = bind_port(res, reason)) < 0 ||
-	    (r = make_folders(res, reason)) < 0 || (r = take_lock(res, reason)) < 0 ||
-	    (r = fill_lock(res, reason)) < 0 ||
+	if ((r = find_paths(res, reason)) < 0 ||
+	    (r = ownership_decide(res->conf, &res->identity, reason)) < 0 ||
+	    (r = bind_port(res, reason)) < 0 || (r = make_folders(res, reason)) < 0 ||
+	    (r = take_lock(res, reason)) < 0 || (r = fill_lock(res, reason)) < 0 ||
 	    (r = logs_open(res->conf, res->foreground, &res->log_fd, reason)) < 0 ||
 	    (r = open_segment(res, reason)) < 0)
 		return r;
@@ -365,5 +361,6 @@ resources_share(const struct resources *res, struct inherit *inherit)
 	inherit->lock_fd = res->lock_fd;
 	inherit->log_fd = res->log_fd;
 	inherit->owner_uid = geteuid();
+	inherit->identity = &res->identity;
 	inherit->port = res->binding.port;
 }

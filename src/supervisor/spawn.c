@@ -23,6 +23,7 @@
 #include "bus/segment.h"
 #include "sys/descriptor.h"
 #include "sys/inherit.h"
+#include "sys/privileges.h"
 #include "sys/proctitle.h"
 
 /* Exit status of a child that did not even get to its main function. */
@@ -73,7 +74,13 @@ become_child(const struct spawn_order *order, pid_t supervisor)
 	int r;
 
 	log_set_process(order->name);
-	/* It may have died before we asked to be told. */
+	r = privileges_drop(order->inherit->identity);
+	if (r < 0) {
+		log_error("cannot become %s, as gateway.user has it: %s",
+		    order->inherit->identity->name, strerror(-r));
+		_exit(INHERIT_REFUSED);
+	}
+	/* Only now: a change of user clears it. It may have died before we asked to be told. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != supervisor)
 		_exit(SPAWN_FAILED);
 	r = close_inherited(order->inherit);

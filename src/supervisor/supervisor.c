@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -39,7 +40,7 @@ enum {
 	EARLY_DEATHS_MAX = 5,  /* of one worker, before the gateway was ever ready: hopeless */
 	DRAIN_GRACE_MS = 2000, /* beyond drain_timeout_ms */
 	STATUS_FAILED = 1,
-	STATUS_REFUSED = CHILD_REFUSES,
+	STATUS_REFUSED = INHERIT_REFUSED,
 };
 
 enum phase { PHASE_STARTING, PHASE_SERVING, PHASE_STOPPING, PHASE_KILLING };
@@ -210,6 +211,22 @@ on_stop_signal(struct supervisor *s, int number)
 }
 
 static void
+reopen_log(struct supervisor *s)
+{
+	struct buf reason = { 0 };
+
+	if (s->resources.log_fd < 0)
+		log_info("there is no log file to be opened again");
+	else if (logs_reopen(s->resources.conf, &s->resources.log_fd, &reason) < 0)
+		log_error("%.*s", SPAN_ARGS(buf_span(&reason)));
+	else {
+		crew_set_log(&s->crew, s->resources.log_fd);
+		log_info("the log file was opened again");
+	}
+	buf_fini(&reason);
+}
+
+static void
 on_signal(int number, void *arg)
 {
 	struct supervisor *s = arg;
@@ -225,6 +242,9 @@ on_signal(int number, void *arg)
 		break;
 	case SIGHUP:
 		reload_want(&s->reload);
+		break;
+	case SIGUSR1:
+		reopen_log(s);
 		break;
 	default:
 		log_info("signal ignored: %s", strsignal(number));
@@ -334,6 +354,8 @@ supervisor_run(const struct supervisor_options *options, const struct supervisor
 	};
 	int r;
 
+	/* What is made is for us alone, unless it is given away on purpose. */
+	(void)umask(S_IRWXG | S_IRWXO);
 	logs_begin(options->conf, options->foreground);
 	log_set_process("supervisor");
 	if (options->title != NULL)

@@ -290,3 +290,19 @@ control_read_outcome(
 	*ret_text = span_make(msg->body + sizeof(outcome), msg->length - sizeof(outcome));
 	return 0;
 }
+
+int
+control_send_log(int fd, int log_fd)
+{
+	return control_send(fd, CONTROL_LOG, NULL, 0, &log_fd, 1);
+}
+
+int
+control_take_log(struct control_message *msg, int *ret_fd)
+{
+	if (!has_form(msg, CONTROL_LOG, 0, 1))
+		return -EBADMSG;
+	*ret_fd = msg->fds[0];
+	msg->fds[0] = -1;
+	return 0;
+}

@@ -14,12 +14,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/parse.h"
+#include "sys/guarded.h"
 #include "sys/process.h"
 
 enum { POLL_MS = 10, FILE_MAX = LOCKFILE_TEXT_MAX + 64 };
@@ -76,6 +78,21 @@ parse_content(struct span text, struct content *ret)
 	return true;
 }
 
+/*
+ * Whether the file may name this process, which the reader is going to signal: somebody who can write it
+ * may name his own, and only root all. In a folder that was given away he could make such a file.
+ */
+static bool
+may_name(int fd, pid_t pid)
+{
+	struct stat st;
+	uid_t uid;
+
+	if (fstat(fd, &st) < 0)
+		return false;
+	return st.st_uid == 0 || (process_uid(pid, &uid) == 0 && uid == st.st_uid);
+}
+
 /* The process that the file names, if it lives; else 0. */
 static pid_t
 living_holder(int fd)
@@ -87,9 +104,10 @@ living_holder(int fd)
 
 	if (read_text(fd, text, &len) < 0 || !parse_content(span_make(text, len), &content))
 		return 0;
-	if (process_start_ticks(content.pid, &start_ticks) < 0)
+	if (process_start_ticks(content.pid, &start_ticks) < 0 ||
+	    start_ticks != content.start_ticks || !may_name(fd, content.pid))
 		return 0;
-	return start_ticks == content.start_ticks ? content.pid : 0;
+	return content.pid;
 }
 
 /* 0, -EWOULDBLOCK, or another -errno. */
@@ -130,14 +148,16 @@ lockfile_acquire(const char *path, unsigned wait_ms, int *ret_fd, pid_t *ret_hol
 {
 	int fd, r;
 
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return -errno;
+	r = guarded_open(path, O_RDWR | O_NOFOLLOW, 0600, false, &fd);
+	if (r < 0)
+		return r;
 	r = wait_for_lock(fd, wait_ms, ret_holder);
 	if (r < 0) {
 		(void)close(fd);
 		return r;
 	}
+	/* Somebody's own from an earlier start: see may_name. Where files know no owners it stays as it is. */
+	(void)!fchown(fd, geteuid(), getegid());
 	*ret_fd = fd;
 	return 0;
 }

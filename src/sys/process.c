@@ -144,3 +144,27 @@ process_forbid_core(void)
 
 	return setrlimit(RLIMIT_CORE, &none) == 0 ? 0 : -errno;
 }
+
+int
+process_uid(pid_t pid, uid_t *ret_uid)
+{
+	static const char label[] = "\nUid:";
+	char text[1024];
+	struct span status;
+	const char *line;
+	uint64_t uid;
+	int r;
+
+	/* The name of the process, which it chose itself, stands before, with its newlines escaped. */
+	r = read_proc(pid, "status", text, sizeof(text), &status);
+	if (r < 0)
+		return r;
+	line = memmem(status.p, status.n, label, strlen(label));
+	if (line == NULL)
+		return -EBADMSG;
+	status = span_skip(status, (size_t)(line - status.p) + strlen(label));
+	if (parse_u64(field(status, 1, 1), UINT32_MAX, &uid) < 0)
+		return -EBADMSG;
+	*ret_uid = (uid_t)uid;
+	return 0;
+}

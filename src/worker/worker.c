@@ -42,6 +42,7 @@
 #include "gateway/turn.h"
 #include "proto/deflate.h"
 #include "sys/control.h"
+#include "sys/sandbox.h"
 #include "worker/acceptor.h"
 #include "worker/drain.h"
 #include "worker/reconfigure.h"
@@ -115,8 +116,22 @@ start_drain(struct worker *w, const struct control_message *message)
 	return 0;
 }
 
+/* The old file may have been moved away, or be about to vanish. */
 static int
-on_message(struct worker *w, int fd, const struct control_message *message)
+change_log(struct control_message *message)
+{
+	int fd = -1, r = control_take_log(message, &fd);
+
+	if (r < 0)
+		return r;
+	fd = log_set_file(fd);
+	if (fd >= 0)
+		close(fd);
+	return 0;
+}
+
+static int
+on_message(struct worker *w, int fd, struct control_message *message)
 {
 	switch (message->type) {
 	case CONTROL_DRAIN:
@@ -125,6 +140,8 @@ on_message(struct worker *w, int fd, const struct control_message *message)
 		return reconfigure_take(&w->reconfigure, &w->gateway, fd, message);
 	case CONTROL_OUTCOME:
 		return reloads_on_outcome(&w->gateway, message);
+	case CONTROL_LOG:
+		return change_log(message);
 	default:
 		return -EBADMSG;
 	}
@@ -313,7 +330,7 @@ run(struct worker *w)
 	turn_end(g);
 }
 
-/* Status 2 when the configuration asks for a way out that there is not. */
+/* INHERIT_REFUSED when the configuration asks for a way out that there is not. */
 static int
 choose_sender(struct gateway *g)
 {
@@ -323,7 +340,20 @@ choose_sender(struct gateway *g)
 		return 0;
 	log_error("gateway.sender: %s%s", strerror(-r),
 	    r == -ENOMEM ? "" : "; io_uring is not to be had here, use auto or send");
-	return r == -ENOMEM ? 1 : 2;
+	return r == -ENOMEM ? 1 : INHERIT_REFUSED;
+}
+
+/* All that is needed from outside is open by now. */
+static int
+close_sandbox(const struct gateway *g)
+{
+	int r = g->conf->gateway.sandbox ? sandbox_enter(g->uring != NULL) : 0;
+
+	if (r == 0)
+		return 0;
+	log_error(
+	    "gateway.sandbox: the filter of system calls cannot be had here: %s", strerror(-r));
+	return INHERIT_REFUSED;
 }
 
 static int
@@ -340,6 +370,9 @@ serve(struct worker *w)
 	if (status != 0)
 		return status;
 	read_history(g);
+	status = close_sandbox(g);
+	if (status != 0)
+		return status;
 	roster_set_state(g->roster, g->slot, ROSTER_SERVING);
 	roster_beat(g->roster, g->slot, clock_mono_ms());
 	if (control_send(w->inherit->control_fd, CONTROL_READY, NULL, 0, NULL, 0) < 0)

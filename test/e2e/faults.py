@@ -123,6 +123,16 @@ class KeepAlive:
         self.socket.close()
 
 
+def count_descriptors(gateway):
+    """How many all processes have open, while there is one connection and no more."""
+    pids = [gateway.process.pid, *gateway.workers().values()]
+    alone = KeepAlive(gateway)
+    wait_for(alone.is_alone, "all other connections to be closed")
+    count = sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)
+    alone.close()
+    return count
+
+
 class FaultyGateway(Gateway):
     """A gateway with the shim preloaded, from its start."""
 
@@ -153,10 +163,4 @@ class FaultyGateway(Gateway):
         return [line for line in self.lines if line and re.search(pattern, line)]
 
     def descriptors(self):
-        """How many all processes have open, while there is one connection and no more."""
-        pids = [self.process.pid, *self.workers().values()]
-        alone = KeepAlive(self)
-        wait_for(alone.is_alone, "all other connections to be closed")
-        count = sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)
-        alone.close()
-        return count
+        return count_descriptors(self)

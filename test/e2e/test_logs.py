@@ -3,10 +3,14 @@
 import json
 import os
 import re
+import signal
 import stat
 import subprocess
 
-from gateway import LURKBOT, PATIENCE
+import pytest
+
+from faults import count_descriptors
+from gateway import LURKBOT, PATIENCE, Gateway, wait_for
 from rawws import Raw
 
 
@@ -43,6 +47,47 @@ def test_json_lines(start):
     assert any(re.fullmatch("[0-9a-f]{8}", line.get("conn", "")) for line in lines)
 
 
+@pytest.mark.san
+def test_the_log_is_opened_again(start):
+    """Its name leads to another file once somebody has moved it, for all processes."""
+    gateway = start(log_level="debug")
+    name = os.path.join(gateway.home, "logs", "gateway.log")
+    workers = gateway.workers()
+
+    def writers():
+        """Who has written to the file, with one more line of some worker."""
+        with Raw(gateway.port, "/") as ws:
+            ws.send(b"\x81\x80\0\0\0\0")
+            ws.receive()
+        return set(re.findall(r" (worker \d) ", "\n".join(log_lines(gateway))))
+
+    before = count_descriptors(gateway)
+    for number in range(3):
+        os.rename(name, f"{name}.{number}")
+        gateway.process.send_signal(signal.SIGUSR1)
+        wait_for(lambda: os.path.exists(name) and "the log file was opened again" in
+                 "\n".join(log_lines(gateway)), "another file")
+        wait_for(lambda: writers() == {"worker 0", "worker 1"}, "a line of each worker")
+        size = os.stat(f"{name}.{number}").st_size
+        writers()
+        assert os.stat(f"{name}.{number}").st_size == size
+        assert stat.S_IMODE(os.stat(name).st_mode) == 0o600
+        assert os.stat(name).st_uid == os.stat(f"{name}.{number}").st_uid
+    assert gateway.workers() == workers
+    assert count_descriptors(gateway) == before
+
+
+def test_a_log_that_cannot_be_opened_again_is_used_on(gateway):
+    logs = os.path.join(gateway.home, "logs")
+    os.rename(logs, logs + ".old")
+    with open(logs, "w") as f:
+        f.write("a file where the folder should be")
+    gateway.process.send_signal(signal.SIGUSR1)
+    gateway.wait_line(r"error supervisor Cannot open the log file .*gateway\.log: Not a directory")
+    with open(os.path.join(logs + ".old", "gateway.log")) as f:
+        assert "Cannot open the log file" in f.read()
+
+
 def test_hostile_clients_do_not_flood_the_log(start):
     gateway = start(workers=1)
     for _ in range(300):
@@ -58,6 +103,6 @@ def test_a_log_file_that_cannot_be_opened_is_one_clear_line(tmp_path):
     home.mkdir()
     (home / "logs").write_text("a file where the folder should be")
     done = subprocess.run([LURKBOT, "gateway", "start", "--port", "0"], capture_output=True, text=True,
-                          env={**os.environ, "LURKBOT_HOME": str(home)}, timeout=PATIENCE)
+                          env=Gateway(home).environment(), timeout=PATIENCE)
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1 and "logs" in done.stderr

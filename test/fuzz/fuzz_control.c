@@ -84,7 +84,7 @@ read_sealed(int fd)
 
 /* As how many kinds of message it can be read. */
 static unsigned
-read_body(const struct control_message *message)
+read_body(struct control_message *message)
 {
 	struct control_drain drain;
 	struct control_config config;
@@ -93,6 +93,7 @@ read_body(const struct control_message *message)
 	struct control_outcome outcome;
 	struct span text;
 	unsigned kinds = 0;
+	int log_fd;
 
 	if (control_read_drain(message, &drain) == 0) {
 		kinds++;
@@ -117,6 +118,10 @@ read_body(const struct control_message *message)
 		must(outcome.verdict >= CONTROL_VERDICT_GOOD &&
 		     outcome.verdict <= CONTROL_VERDICT_STOPPING);
 	}
+	if (control_take_log(message, &log_fd) == 0) {
+		kinds++;
+		must(close(log_fd) == 0 && message->length == 0 && message->fds[0] == -1);
+	}
 	return kinds;
 }
 
@@ -130,7 +135,8 @@ consume(struct control_message *message, struct feed *feed)
 		must((fcntl(message->fds[i], F_GETFD) & FD_CLOEXEC) != 0);
 	must(read_body(message) <= 1);
 	/* One is taken out. */
-	if (message->fd_count > 0 && feed_byte(feed) % 2 == 0) {
+	if (message->fd_count > 0 && message->fds[message->fd_count - 1] >= 0 &&
+	    feed_byte(feed) % 2 == 0) {
 		close(message->fds[message->fd_count - 1]);
 		message->fds[message->fd_count - 1] = -1;
 	}

@@ -27,6 +27,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -189,7 +190,8 @@ is_of_kind(uint32_t kind, int fd)
 	case KIND_STREAM_SOCKET:
 		return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
 	case KIND_REGULAR_FILE:
-		return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+		/* Not as glibc does it: a worker's sandbox refuses calls that could take a path. */
+		return syscall(SYS_fstat, fd, &st) == 0 && S_ISREG(st.st_mode);
 	}
 	abort();
 }

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/parse.h"
 #include "bus/ring.h"
 #include "bus/ring_view.h"
@@ -57,6 +59,8 @@ struct stage_slot {
 	_Atomic int act[STAGE_LIVES]; /* by generation, the first is 1 */
 	_Atomic unsigned starts;
 	_Atomic int pid, fds, expected_fds, had_drain_reason;
+	_Atomic unsigned uid, gid, umask;
+	_Atomic int no_new_privs, death_signal;
 };
 
 struct stage {
@@ -106,6 +110,7 @@ static inline void
 puppet_look_around(const struct inherit *inherit, struct stage_slot *slot)
 {
 	struct ring *ring = segment_ring(inherit->segment);
+	int death_signal = 0;
 	uint64_t fds = 0;
 
 	if (process_open_fds(getpid(), &fds) < 0)
@@ -113,6 +118,12 @@ puppet_look_around(const struct inherit *inherit, struct stage_slot *slot)
 	slot->fds = (int)fds;
 	/* stdin, stdout, stderr, control, socket, lock, log, segment; and the others */
 	slot->expected_fds = (int)(8 + inherit->listen_count + segment_slots(inherit->segment));
+	slot->uid = getuid();
+	slot->gid = getgid();
+	slot->umask = umask(0);
+	slot->no_new_privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
+	(void)prctl(PR_GET_PDEATHSIG, &death_signal);
+	slot->death_signal = death_signal;
 	stage->head = ring_head(ring);
 	(void)snprintf(stage->epoch, sizeof(stage->epoch), "%s", ring_epoch(ring));
 }
@@ -141,7 +152,7 @@ puppet_listen(const struct inherit *inherit, enum act act)
 	struct pollfd pfd = { .fd = inherit->control_fd, .events = POLLIN };
 	struct control_message msg;
 	struct control_drain drain;
-	int r;
+	int fd, r;
 
 	(void)poll(&pfd, 1, 20);
 	r = control_receive(inherit->control_fd, &msg);
@@ -152,6 +163,11 @@ puppet_listen(const struct inherit *inherit, enum act act)
 		return 1;
 	if (r < 0 || act == ACT_DEAF)
 		return -1;
+	if (control_take_log(&msg, &fd) == 0) {
+		(void)close(log_set_file(fd));
+		log_info("puppet %u has another log", inherit->slot);
+		return -1;
+	}
 	if (control_read_drain(&msg, &drain) < 0)
 		return 98;
 	stage->slots[inherit->slot].had_drain_reason = drain.reason;
@@ -342,7 +358,7 @@ stage_log_has(const char *text)
 static inline int
 stage_set_up(void **state)
 {
-	static char log_file[64], host[] = "127.0.0.1";
+	static char log_file[64], host[] = "127.0.0.1", root[] = "root", none[] = "";
 	struct stage *s;
 
 	s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -362,6 +378,9 @@ stage_set_up(void **state)
 	s->conf.gateway.mailbox_bytes = 65536;
 	s->conf.gateway.log_file = log_file;
 	s->conf.gateway.log_level = LOG_LEVEL_INFO;
+	/* Puppets look around in /proc, and report leaks to files. */
+	s->conf.gateway.user = geteuid() == 0 ? root : none;
+	s->conf.gateway.group = none;
 	stage = s;
 	*state = s;
 	return 0;

@@ -192,6 +192,26 @@ test_both_sinks(void **state)
 }
 
 static void
+test_another_file(void **state)
+{
+	int fds[2];
+	char other[256] = "";
+
+	(void)state;
+	assert_int_equal(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+	configure(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+	assert_int_equal(log_set_file(fds[1]), pipe_fds[1]);
+	log_info("to the other");
+	assert_int_equal(take(), 0);
+	assert_true(read(fds[0], other, sizeof(other) - 1) > 0);
+	assert_string_equal(behind_time(other), " info  worker 0 to the other\n");
+	assert_int_equal(log_set_file(-1), fds[1]);
+	assert_int_equal(log_set_file(pipe_fds[1]), -1);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void
 test_keeps_errno_and_reads_it(void **state)
 {
 	(void)state;
@@ -316,6 +336,7 @@ main(void)
 		log_test(test_level_decides),
 		log_test(test_long_messages_are_cut),
 		log_test(test_both_sinks),
+		log_test(test_another_file),
 		log_test(test_keeps_errno_and_reads_it),
 		log_test(test_full_pipe_loses_whole_lines),
 		log_test(test_full_disk_tears_no_second_line),

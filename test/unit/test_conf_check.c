@@ -65,6 +65,19 @@ files(void **state)
 	assert_false(check_file(SPAN("/a\0b")));
 }
 
+static void
+accounts(void **state)
+{
+	static const char *const good[] = { "", "lurkbot", "_x-y.z", "0", "65534", NULL };
+	static const char *const bad[] = { "-x", "a b", "a:b", "a/b", "root\n", "\xc3\xb6",
+		"a-name-of-thirty-three-characters", NULL };
+
+	(void)state;
+	assert_all(check_account, good, true);
+	assert_all(check_account, bad, false);
+	assert_false(check_account(SPAN("root\0x")));
+}
+
 int
 main(void)
 {
@@ -72,6 +85,7 @@ main(void)
 		cmocka_unit_test(hosts),
 		cmocka_unit_test(origins),
 		cmocka_unit_test(files),
+		cmocka_unit_test(accounts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,6 +56,85 @@ test_children_have_what_they_are_given(void **state)
 }
 
 static void
+test_children_have_no_privileges(void **state)
+{
+	(void)state;
+	assert_true(stage_start());
+	for (int i = 0; i < STAGE_WORKERS; i++) {
+		assert_int_equal(stage->slots[i].uid, geteuid());
+		assert_int_equal(stage->slots[i].gid, getegid());
+		assert_int_equal(stage->slots[i].umask, 077);
+		assert_int_equal(stage->slots[i].no_new_privs, 1);
+		assert_int_equal(stage->slots[i].death_signal, SIGKILL);
+	}
+	assert_int_equal(stage_stop(), 0);
+	/* Only root is warned of what only root can mend. */
+	assert_int_equal(stage_log_has("the workers run as root, by gateway.user"), geteuid() == 0);
+}
+
+/* As root, with somebody to become: 65534 has that number everywhere. */
+static void
+test_children_of_root(void **state)
+{
+	static const char *const folders[] = { "run", "logs", "data", "logs/gateway.log" };
+	static char user[] = "65534", group[] = "65533";
+	char path[64];
+	struct stat st;
+
+	(void)state;
+	if (geteuid() != 0 || chown(stage->home, 65534, 65533) < 0)
+		skip(); /* not root, or of a namespace that knows root alone */
+	assert_int_equal(chown(stage->home, 0, 0), 0);
+	stage->conf.gateway.user = user;
+	stage->conf.gateway.group = group;
+	assert_true(stage_start());
+	for (int i = 0; i < STAGE_WORKERS; i++) {
+		assert_int_equal(stage->slots[i].uid, 65534);
+		assert_int_equal(stage->slots[i].gid, 65533);
+		assert_int_equal(stage->slots[i].no_new_privs, 1);
+		assert_int_equal(stage->slots[i].death_signal, SIGKILL);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", stage->home, folders[i]);
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_uid, 65534);
+		assert_int_equal(st.st_gid, 65533);
+		assert_int_equal(st.st_mode & 077, 0);
+	}
+	(void)snprintf(path, sizeof(path), "%s/run/gateway.lock", stage->home);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_uid, 0);
+	assert_int_equal(stage_holder(), stage->supervisor);
+	assert_int_equal(stage_stop(), 0);
+}
+
+static void
+test_nobody_of_that_name(void **state)
+{
+	static char nobody[] = "no-such-user", none[] = "", root[] = "root",
+		    group[] = "no-such-group";
+
+	(void)state;
+	stage->conf.gateway.user = nobody;
+	if (geteuid() != 0) {
+		assert_true(stage_start());
+		assert_int_equal(stage_stop(), 0);
+		assert_true(stage_log_has("only root can become somebody else"));
+		return;
+	}
+	assert_false(stage_start());
+	assert_int_equal(stage_wait(), 1);
+	assert_string_equal(stage->reason, "gateway.user: this machine knows no no-such-user");
+	stage->conf.gateway.user = root;
+	stage->conf.gateway.group = group;
+	assert_false(stage_start());
+	assert_int_equal(stage_wait(), 1);
+	assert_non_null(
+	    strstr(stage->reason, "gateway.group: this machine knows no no-such-group"));
+	stage->conf.gateway.group = none;
+}
+
+static void
 test_port_of_a_stranger(void **state)
 {
 	char wanted[64];
@@ -270,6 +349,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		stage_test(test_start_and_stop),
 		stage_test(test_children_have_what_they_are_given),
+		stage_test(test_children_have_no_privileges),
+		stage_test(test_children_of_root),
+		stage_test(test_nobody_of_that_name),
 		stage_test(test_port_of_a_stranger),
 		stage_test(test_second_start),
 		stage_test(test_bad_host),

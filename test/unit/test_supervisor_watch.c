@@ -165,12 +165,31 @@ test_children_ignore_signals(void **state)
 		stage_kill(0, numbers[i]);
 	/* The supervisor takes note of those that are not for it. */
 	stage_signal(SIGUSR2);
-	stage_signal(SIGUSR1);
 	stage_await(stage_log_has("signal ignored: User defined signal 2"));
-	stage_await(stage_log_has("signal ignored: User defined signal 1"));
 	assert_int_equal(stage_stop(), 0);
 	assert_int_equal(stage->slots[0].starts, 1);
 	assert_int_equal(stage->slots[0].had_drain_reason, CONTROL_REASON_STOPPING);
+}
+
+/* All write to the new file, also those that are started later. */
+static void
+test_log_is_opened_again(void **state)
+{
+	char old[96];
+
+	(void)state;
+	assert_true(stage_start());
+	(void)snprintf(old, sizeof(old), "%s.old", stage->conf.gateway.log_file);
+	assert_int_equal(rename(stage->conf.gateway.log_file, old), 0);
+	stage_signal(SIGUSR1);
+	stage_await(stage_log_has("the log file was opened again"));
+	stage_await(stage_log_has("puppet 0 has another log"));
+	stage_await(stage_log_has("puppet 1 has another log"));
+	stage_kill(0, SIGKILL);
+	stage_await(stage->slots[0].starts == 2);
+	assert_int_equal(stage->slots[0].fds, stage->slots[0].expected_fds);
+	assert_int_equal(stage_stop(), 0);
+	assert_int_equal(unlink(old), 0);
 }
 
 static void
@@ -203,6 +222,7 @@ main(void)
 		stage_test(test_worker_that_does_not_drain),
 		stage_test(test_stop_at_once),
 		stage_test(test_children_ignore_signals),
+		stage_test(test_log_is_opened_again),
 		stage_test(test_no_orphans),
 	};
 

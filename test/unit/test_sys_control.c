@@ -278,6 +278,32 @@ test_reload_and_its_answers(void **state)
 	assert_int_equal(control_read_outcome(&message, &outcome, &text), -EBADMSG);
 }
 
+static void
+test_log(void **state)
+{
+	int *fds = *state, log[2], fd = -1;
+	struct control_message message;
+
+	assert_int_equal(pipe(log), 0);
+	assert_int_equal(control_send_log(fds[0], log[1]), 0);
+	receive(fds, &message);
+	assert_int_equal(control_take_log(&message, &fd), 0);
+	control_message_close(&message);
+	/* It is the caller's, and the same that was sent. */
+	assert_int_equal(write(fd, "x", 1), 1);
+	assert_int_equal(read(log[0], &(char){ 0 }, 1), 1);
+	(void)close(fd);
+	assert_int_equal(control_send(fds[0], CONTROL_LOG, NULL, 0, NULL, 0), 0);
+	receive(fds, &message);
+	assert_int_equal(control_take_log(&message, &fd), -EBADMSG);
+	assert_int_equal(control_send(fds[0], CONTROL_LOG, NULL, 0, log, 2), 0);
+	receive(fds, &message);
+	assert_int_equal(control_take_log(&message, &fd), -EBADMSG);
+	control_message_close(&message);
+	(void)close(log[0]);
+	(void)close(log[1]);
+}
+
 int
 main(void)
 {
@@ -285,6 +311,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_messages_arrive_whole, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_drain, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_reload_and_its_answers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_log, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_descriptors_arrive, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_broken_messages, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unknown_type_is_handed_on, set_up, tear_down),

@@ -226,6 +226,29 @@ test_names_are_verified(void **state)
 	lockfile_release(fd);
 }
 
+/* Somebody made a file of his own in the folder that was given to him, and named us. */
+static void
+test_somebody_names_a_stranger(void **state)
+{
+	pid_t holder;
+	int fd = -1;
+
+	assert_int_equal(lockfile_acquire(*state, 0, &fd, &holder), 0);
+	assert_int_equal(lockfile_write(fd, SPAN("")), 0);
+	if (geteuid() != 0 || fchown(fd, 65534, 65534) < 0) {
+		lockfile_release(fd);
+		skip(); /* not root, or of a namespace that knows root alone */
+	}
+	assert_int_equal(lockfile_holder(*state, &holder), -ESRCH);
+	lockfile_release(fd);
+	/* And it becomes the next holder's own. */
+	assert_int_equal(lockfile_acquire(*state, 0, &fd, &holder), 0);
+	assert_int_equal(lockfile_write(fd, SPAN("")), 0);
+	assert_int_equal(lockfile_holder(*state, &holder), 0);
+	assert_int_equal(holder, getpid());
+	lockfile_release(fd);
+}
+
 int
 main(void)
 {
@@ -236,6 +259,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    test_release_frees_for_children_too, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_names_are_verified, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_somebody_names_a_stranger, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -170,6 +170,7 @@ test_process_figures(void **state)
 {
 	uint64_t rss = 0, fds = 0, more = 0, ticks = 0, again = 0;
 	pid_t pid;
+	uid_t uid;
 	int fd;
 
 	(void)state;
@@ -180,6 +181,8 @@ test_process_figures(void **state)
 	assert_int_equal(process_open_fds(getpid(), &more), 0);
 	assert_int_equal(more, fds + 1);
 	(void)close(fd);
+	assert_int_equal(process_uid(getpid(), &uid), 0);
+	assert_int_equal(uid, getuid());
 	assert_int_equal(process_start_ticks(getpid(), &ticks), 0);
 	assert_int_equal(process_start_ticks(getpid(), &again), 0);
 	assert_int_equal(ticks, again);
@@ -193,6 +196,7 @@ test_process_figures(void **state)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_int_equal(process_start_ticks(pid, &again), -ESRCH);
 	assert_int_equal(process_rss_bytes(pid, &rss), -ESRCH);
+	assert_int_equal(process_uid(pid, &uid), -ESRCH);
 	assert_int_equal(process_open_fds(pid, &fds), -ESRCH);
 }
 
