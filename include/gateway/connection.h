@@ -22,6 +22,7 @@
 #include "gateway/traffic.h"
 #include "proto/frame.h"
 #include "sys/sockets.h"
+#include "sys/stream.h"
 
 struct audience;
 struct connection;
@@ -65,13 +66,15 @@ struct connection {
 	struct gateway *gateway;
 	const struct connection_handler *handler;
 	struct traffic *traffic; /* bytes under way; NULL while there are none */
-	int fd;
+	struct stream stream;
 	uint32_t id;	 /* connId; 0 for one that was refused for want of room */
 	uint32_t events; /* what the poller watches for now */
 	enum connection_state state;
 	bool framed;	  /* output is WebSocket frames, so a Close frame ends it */
 	bool deflate;	  /* permessage-deflate was negotiated */
 	bool local;	  /* came over run/gateway.sock */
+	bool greeted;	  /* how its TLS handshake ended was counted, or there is none */
+	bool cleartext;	  /* the peer does not speak TLS where it should */
 	bool paused;	  /* the handler wants no input for now */
 	bool known;	  /* to the sender's ring */
 	bool stalled;	  /* the kernel took less than it was given: it says when it takes more */

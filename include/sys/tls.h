@@ -27,8 +27,9 @@ struct tls_context;
 
 enum {
 	TLS_WIRE_BYTES = 44 * 1024, /* are read from a socket at once */
-	TLS_READ_MIN = 64 * 1024,   /* so much room every read needs: what came may end a record begun before */
-	TLS_RECORD_TEXT = 16384,    /* in a record, at most */
+	TLS_READ_MIN =
+	    64 * 1024, /* so much room every read needs: what came may end a record begun before */
+	TLS_RECORD_TEXT = 16384, /* in a record, at most */
 };
 
 /* The server's side of a connected socket, which stays the caller's. NULL without memory. */

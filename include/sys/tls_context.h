@@ -24,17 +24,23 @@ enum tls_version { TLS_1_2, TLS_1_3 };
 
 /* What connections of a server have in common. */
 struct tls_server_options {
-	struct span cert;	     /* PEM: the certificate, then those between it and the root */
-	struct span key;	     /* PEM: its private key, without a passphrase */
+	struct span cert; /* PEM: the certificate, then those between it and the root */
+	struct span key;  /* PEM: its private key, without a passphrase */
 	enum tls_version min_version;
-	struct tickets *tickets;     /* stay as long as connections; NULL: no session is resumed */
+	struct tickets *tickets; /* stay as long as connections; NULL: no session is resumed */
 };
 
 /* Whose fault it is, and what. */
 struct tls_fault {
-	bool is_key;		    /* the key's, else the certificate's */
-	char text[TLS_FAULT_MAX];   /* "is no private key in PEM form: …", to be put behind a name */
+	bool is_key;		  /* the key's, else the certificate's */
+	char text[TLS_FAULT_MAX]; /* "is no private key in PEM form: …", to be put behind a name */
 };
+
+/*
+ * Has OpenSSL look at no configuration file, in this process and those that it forks: called by main before
+ * anything else of OpenSSL is.
+ */
+void tls_prepare(void);
 
 /*
  * Makes what connections share, to be given back by tls_context_unref; each connection holds a reference of its

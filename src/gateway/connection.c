@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@
 #include "conf/conf.h"
 #include "gateway/context.h"
 #include "gateway/poller.h"
+#include "gateway/secure.h"
 #include "gateway/stuck.h"
 #include "proto/frame.h"
 #include "proto/hello.h"
@@ -42,7 +42,7 @@ is_counted(const struct connection *c)
 static bool
 has_output(const struct connection *c)
 {
-	return traffic_owed(c->traffic) > 0;
+	return traffic_owed(c->traffic) > 0 || stream_owes(&c->stream);
 }
 
 /* What is queued, without the frame that is held. */
@@ -79,17 +79,16 @@ connection_kill(struct connection *c)
 	if (c->state == CONNECTION_DEAD)
 		return;
 	c->state = CONNECTION_DEAD;
-	if (poller_watch(g->poller, c->fd, c->events, 0, c) == 0)
+	if (poller_watch(g->poller, c->stream.fd, c->events, 0, c) == 0)
 		c->events = 0;
 	if (c->known && g->uring != NULL)
-		uring_forget(g->uring, c->fd);
+		uring_forget(g->uring, c->stream.fd);
 	deadline_clear(&c->deadline);
 	traffic_release_held(g, c->traffic);
 	list_remove(&c->dirty);
 	list_remove(&c->link);
 	list_append(&g->graveyard, &c->link);
-	close(c->fd);
-	c->fd = -1;
+	stream_close(&c->stream);
 	counters_add(&g->counters->closed, 1);
 	if (is_counted(c))
 		counters_subtract(&g->counters->connections, 1);
@@ -109,9 +108,9 @@ update_events(struct connection *c)
 		want |= POLLER_READ;
 	if (c->peer_done)
 		want &= ~(uint32_t)POLLER_READ;
-	if (c->stalled || (has_output(c) && list_is_empty(&c->dirty)))
+	if (c->stalled || (has_output(c) && list_is_empty(&c->dirty) && stream_is_open(&c->stream)))
 		want |= POLLER_WRITE;
-	if (poller_watch(c->gateway->poller, c->fd, c->events, want, c) < 0)
+	if (poller_watch(c->gateway->poller, c->stream.fd, c->events, want, c) < 0)
 		connection_abort(c, "it cannot be watched");
 	else
 		c->events = want;
@@ -127,48 +126,29 @@ on_flushed(struct connection *c)
 		connection_kill(c);
 	} else if ((!c->framed || c->deaf) && !c->half_closed) {
 		/* An immediate close would reset the peer and could take the answer with it. */
-		c->half_closed = true;
-		shutdown(c->fd, SHUT_WR);
+		c->half_closed = stream_end(&c->stream);
+		c->stalled = !c->half_closed;
 	}
 }
 
-/* Whether a send failed only because the socket has no room for now. */
-static bool
-is_no_room(int error)
-{
-	return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS;
-}
-
-/* Sends `total` bytes in `count` parts; returns how many were taken, or -1 for a socket of no use. */
-static ssize_t
-send_parts(struct connection *c, struct iovec *parts, size_t count, size_t total)
-{
-	struct msghdr message = { .msg_iov = parts, .msg_iovlen = count };
-	ssize_t n;
-
-	do
-		n = count == 1 ? send(c->fd, parts->iov_base, total, MSG_NOSIGNAL | MSG_DONTWAIT)
-			       : sendmsg(c->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && is_no_room(errno))
-		n = 0;
-	if (n > 0)
-		counters_add(&c->gateway->counters->bytes_out, (uint64_t)n);
-	c->stalled = n >= 0 && (size_t)n < total;
-	return n;
-}
-
-/* What is owed goes first: the rest of a frame, what is queued, then the run. */
+/* What is owed goes first: the rest of a frame, what is queued, then the run. Returns how many bytes were taken, or -errno. */
 static ssize_t
 send_with(struct connection *c, struct span run)
 {
 	struct iovec parts[TRAFFIC_PARTS + 1];
 	size_t count = traffic_parts(c->traffic, parts);
+	size_t total = traffic_owed(c->traffic) + run.n;
+	ssize_t n;
 
 	if (run.n > 0)
 		parts[count++] =
 		    (struct iovec){ .iov_base = (void *)(uintptr_t)run.p, .iov_len = run.n };
-	return count == 0 ? 0 : send_parts(c, parts, count, traffic_owed(c->traffic) + run.n);
+	n = stream_write(&c->stream, parts, count, total);
+	if (n > 0)
+		counters_add(&c->gateway->counters->bytes_out, (uint64_t)n);
+	c->stalled =
+	    n >= 0 && stream_is_open(&c->stream) && ((size_t)n < total || stream_owes(&c->stream));
+	return n;
 }
 
 /*
@@ -237,7 +217,7 @@ push(struct connection *c)
 	ssize_t n = send_with(c, SPAN(""));
 
 	if (n < 0) {
-		connection_abort(c, strerror(errno));
+		connection_abort(c, stream_why(&c->stream, (int)n));
 		return false;
 	}
 	(void)traffic_settle(c->gateway, c->traffic, (size_t)n, c->framed);
@@ -293,14 +273,38 @@ take_input(struct connection *c, char *data, size_t len)
 		connection_fail(c);
 }
 
+/* As stream_read; somebody who does not speak TLS is read as it is, and told. */
+static ssize_t
+read_some(struct connection *c)
+{
+	struct gateway *g = c->gateway;
+	ssize_t n = stream_read(&c->stream, g->read_buffer, GATEWAY_READ_BYTES);
+
+	if (!c->greeted)
+		c->greeted = secure_settle(g, &c->stream, n);
+	if (n != -EPROTONOSUPPORT)
+		return n;
+	c->cleartext = true;
+	return stream_read(&c->stream, g->read_buffer, GATEWAY_READ_BYTES);
+}
+
+/* Reading has left words of a handshake to be sent, or ended one that output has waited for. */
+static void
+go_on_writing(struct connection *c)
+{
+	if (stream_is_bare(&c->stream) || c->state == CONNECTION_DEAD)
+		return;
+	if (stream_owes(&c->stream))
+		c->stalled = true;
+	else if (has_output(c) && !c->stalled && list_is_empty(&c->dirty))
+		flush(c);
+}
+
 static void
 on_readable(struct connection *c)
 {
-	ssize_t n;
+	ssize_t n = read_some(c);
 
-	do
-		n = recv(c->fd, c->gateway->read_buffer, GATEWAY_READ_BYTES, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		counters_add(&c->gateway->counters->bytes_in, (uint64_t)n);
 		if (begin_traffic(c))
@@ -309,10 +313,10 @@ on_readable(struct connection *c)
 			connection_abort(c, "out of memory");
 		return;
 	}
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+	if (n == -EAGAIN)
 		return;
 	if (n < 0) {
-		connection_abort(c, strerror(errno));
+		connection_abort(c, stream_why(&c->stream, (int)n));
 		return;
 	}
 	/* A peer that shut down its side may still read what waits for it. */
@@ -335,6 +339,7 @@ connection_on_ready(void *owner, uint32_t ready)
 	}
 	if ((ready & c->events & POLLER_READ) != 0)
 		on_readable(c);
+	go_on_writing(c);
 	update_events(c);
 	end_traffic(c);
 }
@@ -350,7 +355,12 @@ connection_open(
 		return NULL;
 	}
 	c->gateway = g;
-	c->fd = fd;
+	c->greeted = local || g->tls == NULL;
+	if (secure_open(g, &c->stream, fd, local) < 0) {
+		stream_close(&c->stream);
+		mem_free(c);
+		return NULL;
+	}
 	c->id = id;
 	c->local = local;
 	c->handler = handler;
@@ -507,7 +517,7 @@ connection_send_run(struct connection *c, struct span run)
 		return 0;
 	n = send_with(c, run);
 	if (n < 0) {
-		connection_abort(c, strerror(errno));
+		connection_abort(c, stream_why(&c->stream, (int)n));
 		return 0;
 	}
 	n = (ssize_t)traffic_settle(c->gateway, c->traffic, (size_t)n, c->framed);
@@ -519,13 +529,14 @@ connection_send_run(struct connection *c, struct span run)
 bool
 connection_is_clear(const struct connection *c)
 {
-	return c->state == CONNECTION_OPEN && !c->stalled && !has_output(c);
+	return c->state == CONNECTION_OPEN && !c->stalled && !has_output(c) &&
+	       stream_is_bare(&c->stream);
 }
 
 size_t
 connection_note_sent(struct connection *c, int result, size_t len)
 {
-	if (is_no_room(-result))
+	if (result == -EAGAIN || result == -ENOBUFS)
 		result = 0;
 	if (result < 0) {
 		connection_abort(c, strerror(-result));

@@ -58,7 +58,8 @@ is_no_room(int error)
 ssize_t
 stream_write(struct stream *s, const struct iovec *parts, size_t count, size_t total)
 {
-	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = count };
+	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)parts,
+		.msg_iovlen = count };
 	ssize_t n;
 
 	if (s->tls != NULL)

@@ -62,9 +62,7 @@ tickets_init(struct tickets *t, uint64_t now_ms)
 static bool
 step(struct tickets *t)
 {
-	struct tickets next = { .begin_ms = t->begin_ms,
-		.epoch = t->epoch + 1,
-		.before = t->now };
+	struct tickets next = { .begin_ms = t->begin_ms, .epoch = t->epoch + 1, .before = t->now };
 	bool done = expand(t->secret, SPAN("next"), next.secret, sizeof(next.secret)) &&
 		    derive(next.secret, &next.now);
 

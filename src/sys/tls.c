@@ -20,7 +20,7 @@ enum { HANDSHAKE_RECORD = 0x16 }; /* RFC 8446 section 5.1: the first byte of eve
 
 struct tls {
 	struct tls_context *context;
-	SSL *ssl;	 /* NULL: nothing came yet */
+	SSL *ssl; /* NULL: nothing came yet */
 	struct tls_pipe pipe;
 	const char *why;
 	bool is_broken; /* nothing more may be said */

@@ -44,6 +44,13 @@ static const unsigned char session_context[] = "lurkbot";
 
 /* --- life ----------------------------------------------------------------------------------------- */
 
+void
+tls_prepare(void)
+{
+	/* If it fails for want of memory, so does the next call of OpenSSL, which tells. */
+	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+}
+
 struct tls_context *
 tls_context_ref(struct tls_context *context)
 {
@@ -65,12 +72,11 @@ static int
 set_up(SSL_CTX *ssl, enum tls_version min_version)
 {
 	SSL_CTX_set_security_level(ssl, SECURITY_LEVEL);
-	SSL_CTX_set_mode(ssl,
-	    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_CTX_set_options(ssl,
-	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
-		SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+				  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+				     SSL_OP_IGNORE_UNEXPECTED_EOF |
+				     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
 	if (SSL_CTX_set_min_proto_version(
 		ssl, min_version == TLS_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION) != 1 ||
@@ -81,7 +87,6 @@ set_up(SSL_CTX *ssl, enum tls_version min_version)
 	return 0;
 }
 
-/* No file of OpenSSL's own configuration is read, now or later. */
 static int
 context_new(const SSL_METHOD *method, enum tls_version min_version, struct tls_context **ret)
 {
@@ -113,8 +118,8 @@ blame(struct tls_fault *fault, bool is_key, const char *what)
 	const char *reason = error != 0 ? ERR_reason_error_string(error) : NULL;
 
 	fault->is_key = is_key;
-	(void)snprintf(fault->text, sizeof(fault->text), "%s%s%s%s", what, reason != NULL ? " (" : "",
-	    reason != NULL ? reason : "", reason != NULL ? ")" : "");
+	(void)snprintf(fault->text, sizeof(fault->text), "%s%s%s%s", what,
+	    reason != NULL ? " (" : "", reason != NULL ? reason : "", reason != NULL ? ")" : "");
 	ERR_clear_error();
 	return -EINVAL;
 }
@@ -241,8 +246,8 @@ seal_or_open(const struct ticket_key *key, unsigned char *iv, EVP_CIPHER_CTX *ci
 
 /* 0: no such key, a new session; 1: it is; 2: it is, and the client is given a new ticket. */
 static int
-on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
-    int is_sealing)
+on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+    EVP_MAC_CTX *mac, int is_sealing)
 {
 	struct tickets *tickets = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 	const struct ticket_key *key;
@@ -330,8 +335,7 @@ tls_client_new(const char *ca_file, bool is_insecure, struct tls_context **ret)
 
 	if (r < 0)
 		return r;
-	SSL_CTX_set_verify(
-	    context->ssl, is_insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_verify(context->ssl, is_insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
 	/* 0 is what this one returns when all went well. */
 	if (SSL_CTX_set_alpn_protos(context->ssl, alpn, sizeof(alpn) - 1) != 0)
 		r = -ENOMEM;
