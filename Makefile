@@ -276,7 +276,7 @@ check-race: ## the bus with threads in place of processes, under TSan
 BENCH_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard test/bench/*.c))
 BARELOOP_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard test/bench/bareloop/*.c))
 
-$(BUILD)/lurkbot-bench: $(BENCH_OBJECTS) $(call archives,proto base)
+$(BUILD)/lurkbot-bench: $(BENCH_OBJECTS) $(call archives,proto sys base)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -o $@ $^ $(LIB_LIBS)
 

@@ -45,10 +45,11 @@ void secure_judge(const struct conf *conf, struct conf_report *report);
 int secure_open(struct gateway *gateway, struct stream *stream, int fd, bool is_local) must_check;
 
 /*
- * A read of a stream whose handshake had not ended returned `n`: counts how it ended, and takes TLS off a peer
- * that speaks none. False: it has not ended yet.
+ * As stream_read, into the gateway's read_buffer. How the handshake ended is counted, once: *is_settled says that it
+ * was. A peer who does not speak TLS is read as it is from then on, *is_cleartext, to be told so.
  */
-bool secure_settle(struct gateway *gateway, struct stream *stream, ssize_t n);
+ssize_t secure_read(struct gateway *gateway, struct stream *stream, bool *is_settled,
+    bool *is_cleartext) must_check;
 
 /* How long the certificate in force is still good for, in seconds; 0: not any more, or there is none. */
 uint64_t secure_seconds_left(const struct gateway *gateway);

@@ -11,12 +11,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/uio.h>
 
 #include "base/buf.h"
 #include "base/macros.h"
 #include "base/span.h"
 #include "proto/wsrecv.h"
+#include "sys/stream.h"
 
 struct gateway;
 struct stuck_frame;
@@ -31,8 +31,6 @@ struct traffic {
 	size_t head_scanned; /* of an HTTP head that is still coming */
 	struct wsrecv recv;
 };
-
-enum { TRAFFIC_PARTS = 2 };
 
 /* An empty one; NULL without memory. To be returned to the same gateway. */
 struct traffic *traffic_borrow(struct gateway *gateway);
@@ -49,8 +47,12 @@ bool traffic_is_over(const struct traffic *traffic);
 /* Bytes that are to be sent; 0 for NULL. */
 size_t traffic_owed(const struct traffic *traffic);
 
-/* These bytes, in the order in which they go out, as at most TRAFFIC_PARTS parts. Returns how many. */
-size_t traffic_parts(const struct traffic *traffic, struct iovec *ret_parts);
+/*
+ * Writes these bytes, in their order, and then the run, to the stream by one call. Returns how many were taken, or
+ * -errno; *ret_is_all says whether all were, and the stream owes nothing of them. NULL: there is only the run.
+ */
+ssize_t traffic_write(const struct traffic *traffic, struct stream *stream, struct span run,
+    bool *ret_is_all) must_check;
 
 /*
  * The first `sent` bytes of what is owed, or all where that is less, were sent; `framed` says that they are

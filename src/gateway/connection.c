@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -131,23 +130,16 @@ on_flushed(struct connection *c)
 	}
 }
 
-/* What is owed goes first: the rest of a frame, what is queued, then the run. Returns how many bytes were taken, or -errno. */
+/* What is owed, then the run. Returns how many bytes were taken, or -errno. */
 static ssize_t
 send_with(struct connection *c, struct span run)
 {
-	struct iovec parts[TRAFFIC_PARTS + 1];
-	size_t count = traffic_parts(c->traffic, parts);
-	size_t total = traffic_owed(c->traffic) + run.n;
-	ssize_t n;
+	bool is_all;
+	ssize_t n = traffic_write(c->traffic, &c->stream, run, &is_all);
 
-	if (run.n > 0)
-		parts[count++] =
-		    (struct iovec){ .iov_base = (void *)(uintptr_t)run.p, .iov_len = run.n };
-	n = stream_write(&c->stream, parts, count, total);
 	if (n > 0)
 		counters_add(&c->gateway->counters->bytes_out, (uint64_t)n);
-	c->stalled =
-	    n >= 0 && stream_is_open(&c->stream) && ((size_t)n < total || stream_owes(&c->stream));
+	c->stalled = n >= 0 && !is_all && stream_is_open(&c->stream);
 	return n;
 }
 
@@ -273,21 +265,6 @@ take_input(struct connection *c, char *data, size_t len)
 		connection_fail(c);
 }
 
-/* As stream_read; somebody who does not speak TLS is read as it is, and told. */
-static ssize_t
-read_some(struct connection *c)
-{
-	struct gateway *g = c->gateway;
-	ssize_t n = stream_read(&c->stream, g->read_buffer, GATEWAY_READ_BYTES);
-
-	if (!c->greeted)
-		c->greeted = secure_settle(g, &c->stream, n);
-	if (n != -EPROTONOSUPPORT)
-		return n;
-	c->cleartext = true;
-	return stream_read(&c->stream, g->read_buffer, GATEWAY_READ_BYTES);
-}
-
 /* Reading has left words of a handshake to be sent, or ended one that output has waited for. */
 static void
 go_on_writing(struct connection *c)
@@ -303,7 +280,7 @@ go_on_writing(struct connection *c)
 static void
 on_readable(struct connection *c)
 {
-	ssize_t n = read_some(c);
+	ssize_t n = secure_read(c->gateway, &c->stream, &c->greeted, &c->cleartext);
 
 	if (n > 0) {
 		counters_add(&c->gateway->counters->bytes_in, (uint64_t)n);

@@ -92,18 +92,29 @@ count(struct gateway *g, enum secure_result result)
 	return true;
 }
 
-bool
-secure_settle(struct gateway *g, struct stream *stream, ssize_t n)
+/* A read returned `n`. False: the handshake has not ended yet. */
+static bool
+settle(struct gateway *g, const struct stream *stream, ssize_t n)
 {
-	if (n == -EPROTONOSUPPORT) {
-		stream_strip(stream);
+	if (n == -EPROTONOSUPPORT)
 		return count(g, SECURE_CLEARTEXT);
-	}
 	if (stream_is_open(stream))
 		return count(g, tls_is_resumed(stream->tls) ? SECURE_RESUMED : SECURE_FULL);
-	if (n == -EPROTO)
-		return count(g, SECURE_FAILED);
-	return false;
+	return n == -EPROTO && count(g, SECURE_FAILED);
+}
+
+ssize_t
+secure_read(struct gateway *g, struct stream *stream, bool *is_settled, bool *is_cleartext)
+{
+	ssize_t n = stream_read(stream, g->read_buffer, GATEWAY_READ_BYTES);
+
+	if (!*is_settled)
+		*is_settled = settle(g, stream, n);
+	if (n != -EPROTONOSUPPORT)
+		return n;
+	stream_strip(stream);
+	*is_cleartext = true;
+	return stream_read(stream, g->read_buffer, GATEWAY_READ_BYTES);
 }
 
 uint64_t

@@ -23,6 +23,7 @@ struct tls {
 	SSL *ssl; /* NULL: nothing came yet */
 	struct tls_pipe pipe;
 	const char *why;
+	bool is_open;	/* the handshake is over, and nothing has gone wrong since */
 	bool is_broken; /* nothing more may be said */
 	bool has_ended; /* the peer has */
 };
@@ -126,6 +127,7 @@ fail(struct tls *tls)
 	int error = tls->pipe.error != 0 ? tls->pipe.error : EPROTO;
 
 	tls->is_broken = true;
+	tls->is_open = false;
 	tls->why = tls->pipe.error != 0 ? "the socket has failed" : explain(tls);
 	ERR_clear_error();
 	return -error;
@@ -140,6 +142,7 @@ take_wire(struct tls *tls, char *out, size_t cap)
 	ERR_clear_error();
 	while (got < cap && SSL_read_ex(tls->ssl, out + got, cap - got, &n) == 1)
 		got += n;
+	tls->is_open = SSL_is_init_finished(tls->ssl) == 1;
 	if (got == cap)
 		return -EMSGSIZE; /* the room that is asked for makes it impossible */
 	switch (SSL_get_error(tls->ssl, 0)) {
@@ -204,9 +207,8 @@ tls_write(struct tls *tls, struct span bytes)
 
 	if (r < 0)
 		return fail(tls);
-	if (!tls_is_open(tls))
+	if (!tls->is_open)
 		return 0;
-	ERR_clear_error();
 	while (taken < bytes.n && tls->pipe.owed.len == 0) {
 		if (SSL_write_ex(tls->ssl, bytes.p + taken,
 			min_size(bytes.n - taken, TLS_RECORD_TEXT), &n) != 1)
@@ -225,7 +227,7 @@ tls_owes(const struct tls *tls)
 bool
 tls_is_open(const struct tls *tls)
 {
-	return tls->ssl != NULL && !tls->is_broken && SSL_is_init_finished(tls->ssl) == 1;
+	return tls->is_open;
 }
 
 bool

@@ -25,7 +25,7 @@ struct options {
 	size_t size;
 	double rate; /* a second; 0: as fast as the window allows */
 	unsigned duration_ms, warm_up_ms;
-	bool json, deflate;
+	bool json, deflate, tls;
 };
 
 /* The word for a mode. */
