@@ -69,5 +69,5 @@ bool tls_is_resumed(const struct tls *);
 /* Tells the peer that nothing more comes. May be called again, until nothing is owed. */
 void tls_end(struct tls *);
 
-/* What went wrong, for people: a static text. */
+/* What went wrong, for people: a static text. NULL: nothing that TLS would know of. */
 const char *tls_why(const struct tls *);

@@ -132,5 +132,7 @@ stream_close(struct stream *s)
 const char *
 stream_why(const struct stream *s, int error)
 {
-	return error == -EPROTO && s->tls != NULL ? tls_why(s->tls) : strerror(-error);
+	const char *why = error == -EPROTO && s->tls != NULL ? tls_why(s->tls) : NULL;
+
+	return why != NULL ? why : strerror(-error);
 }

@@ -247,5 +247,5 @@ tls_end(struct tls *tls)
 const char *
 tls_why(const struct tls *tls)
 {
-	return tls->why != NULL ? tls->why : "nothing went wrong";
+	return tls->why;
 }
