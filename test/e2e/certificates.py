@@ -20,13 +20,14 @@ class Authority:
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                 "-keyout", self.key, "-out", self.cert, "-subj", "/CN=Test authority", "-days", "30")
 
-    def issue(self, name="server", days=30, algorithm=("ec", "ec_paramgen_curve:P-256")):
-        """A certificate for localhost and 127.0.0.1, and its key: their paths."""
+    def issue(self, name="server", days=30, algorithm=("ec", "ec_paramgen_curve:P-256"),
+              names="DNS:localhost,IP:127.0.0.1"):
+        """A certificate for these names, and its key: their paths."""
         cert, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
         request, extensions = self.folder / f"{name}.csr", self.folder / f"{name}.ext"
         openssl("req", "-newkey", algorithm[0], "-pkeyopt", algorithm[1], "-nodes", "-keyout", key,
                 "-out", request, "-subj", f"/CN={name}")
-        extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n"
+        extensions.write_text(f"subjectAltName={names}\nbasicConstraints=CA:FALSE\n"
                               "keyUsage=digitalSignature\nextendedKeyUsage=serverAuth\n"
                               "crlDistributionPoints=URI:http://localhost/crl\n")
         openssl("x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self.key, "-CAcreateserial",
