@@ -178,7 +178,10 @@ class Gateway:
     @property
     def address(self):
         with open(os.path.join(self.home, "run", "gateway.lock")) as f:
-            return f.read().split("\n")[2].strip()
+            lines = f.read().split("\n")
+        if len(lines) < 3:
+            raise ConnectionError("a gateway is about to start, and has not said where it listens")
+        return lines[2].strip()
 
     @property
     def port(self):
