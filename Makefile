@@ -19,7 +19,7 @@ ifneq ($(filter run check% lint bench bench-peers fuzz coverage model,$(MAKECMDG
 PURPOSES := build $(if $(filter check% lint coverage model,$(MAKECMDGOALS)),test) \
 	$(if $(filter bench-peers,$(MAKECMDGOALS)),peers) \
 	$(filter lint fuzz coverage,$(MAKECMDGOALS)) \
-	$(patsubst check-%,%,$(filter %-valgrind,$(MAKECMDGOALS)))
+	$(patsubst check-%,%,$(filter %-valgrind %-security,$(MAKECMDGOALS)))
 build/configure $(BUILD)/config.mk: | deps-missing
 endif
 
@@ -280,7 +280,7 @@ check-race: ## the bus with threads in place of processes, under TSan
 BENCH_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard test/bench/*.c))
 BARELOOP_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard test/bench/bareloop/*.c))
 
-$(BUILD)/lurkbot-bench: $(BENCH_OBJECTS) $(call archives,proto base)
+$(BUILD)/lurkbot-bench: $(BENCH_OBJECTS) $(call archives,proto sys base)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -o $@ $^ $(LIB_LIBS)
 
@@ -371,7 +371,14 @@ run: all ## build, and start the gateway in the foreground
 check: ## build, and run all tests
 	$(call take_parts,check-measures check-unit check-failpoints check-model \
 		check-torture check-race \
-		check-corpus check-e2e check-e2e-send)
+		check-corpus check-e2e check-e2e-send check-e2e-tls)
+
+.PHONY: check-security
+check-security: $(BUILD)/lurkbot ## let testssl.sh and slowhttptest loose on a gateway
+	$(begin)
+	$(measure) testssl test/security/testssl $(E2E_PROGRAM)
+	$(measure) slowhttptest test/security/slowhttptest $(E2E_PROGRAM)
+	$(end)
 
 .PHONY: check-measures
 check-measures: ## layers, circles, lengths, completeness of the manual
@@ -400,6 +407,14 @@ check-e2e: $(BUILD)/lurkbot $(BUILD)/shim.so $(WS) ## the end-to-end tests alone
 check-e2e-send: $(BUILD)/lurkbot $(BUILD)/shim.so $(WS) ## the same, with one send for each client
 	@LURKBOT=$(E2E_PROGRAM) SHIM=$(CURDIR)/$(BUILD)/shim.so \
 		NODE_PATH=$(CURDIR)/build/node_modules LURKBOT_TEST_SENDER=send test/run-pytest $(RESULTS)/$@ $(PYTEST)
+
+# What every client meets, over TLS; TLS itself is a part of check-e2e.
+TLS_TESTS = $(addprefix test/e2e/test_,protocol.py sender.py resume.py reload.py)
+
+.PHONY: check-e2e-tls
+check-e2e-tls: $(BUILD)/lurkbot $(BUILD)/shim.so ## the core of the same, over TLS
+	@LURKBOT=$(E2E_PROGRAM) SHIM=$(CURDIR)/$(BUILD)/shim.so LURKBOT_TEST_TLS=1 \
+		test/run-pytest $(RESULTS)/$@ $(PYTEST:test/e2e=$(TLS_TESTS))
 
 # npm is to trust what the system trusts.
 $(WS):
@@ -494,7 +509,7 @@ lint-code: $(BUILD)/config.mk
 	$(step) cppcheck cppcheck -q --error-exitcode=1 --inline-suppr \
 		--enable=warning,portability,performance --suppressions-list=test/cppcheck.txt \
 		-Iinclude -I$(BUILD) -D_GNU_SOURCE src
-	$(step) shellcheck shellcheck $(SCRIPTS)
+	$(step) shellcheck shellcheck -x $(SCRIPTS)
 	$(step) mandoc mandoc -T lint -W warning $(MAN_PAGES)
 	$(end)
 

@@ -3,6 +3,7 @@
  */
 #include "cli/cli.h"
 #include "conf/jsontree.h"
+#include "sys/tls_context.h"
 #include "supervisor/supervisor.h"
 #include "sys/proctitle.h"
 #include "worker/worker.h"
@@ -14,6 +15,7 @@ main(int argc, char **argv)
 	struct proctitle title;
 	int status;
 
+	tls_prepare();
 	jsontree_prepare();
 	proctitle_init(&title, argc, argv);
 	status = cli_main(argc, argv, &program, &title);

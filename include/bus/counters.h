@@ -30,6 +30,7 @@ enum {
 	COUNTERS_HTTP = 6,	  /* by status class: [2] is 2xx; [0] no answer was possible */
 	COUNTERS_AUTHENTICATIONS = 16, /* by verdict, as the gateway numbers them */
 	COUNTERS_LIMITS = 16,	       /* by limit, as the gateway numbers them */
+	COUNTERS_TLS = 4,	       /* by result, as the gateway numbers them */
 	COUNTERS_CLOSES = 16,	       /* by bucket of close code, see counters_close_bucket */
 };
 
@@ -64,6 +65,7 @@ struct counters {
 	_Atomic uint64_t compression_saved_bytes; /* that clients were not sent */
 	_Atomic uint64_t messages_inflated;	  /* of clients */
 	_Atomic uint64_t handshakes[COUNTERS_HANDSHAKES];
+	_Atomic uint64_t tls_handshakes[COUNTERS_TLS];
 	_Atomic uint64_t closes[COUNTERS_CLOSES];
 	_Atomic uint64_t http_requests[COUNTERS_HTTP];
 	_Atomic uint64_t events_published[COUNTERS_NAMESPACES];

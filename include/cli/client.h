@@ -15,14 +15,15 @@
 #include "base/span.h"
 #include "cli/status.h"
 #include "proto/wsrecv.h"
+#include "sys/stream.h"
 
 struct endpoint;
 
 enum { CLIENT_WHY_MAX = 512 };
 
 struct client {
-	int fd;	       /* non-blocking; -1: not connected */
-	struct buf in; /* received; the first `used` bytes went through recv */
+	struct stream stream; /* non-blocking; its descriptor is -1: not connected */
+	struct buf in;	      /* received; the first `used` bytes went through recv */
 	size_t used;
 	struct wsrecv recv;
 	bool closing;		  /* our close frame was sent */

@@ -1,6 +1,6 @@
 /*
- * From the options that say where the gateway is and who asks (--url, --host, --port, --token,
- * --token-file) to an open session. Without an address it is the local socket of this user's
+ * From the options that say where the gateway is and who asks (--url, --host, --port, --tls,
+ * --cacert, --insecure, --token, --token-file) to an open session. Without an address it is the local socket of this user's
  * gateway, which needs no token; the environment's LURKBOT_GATEWAY_TOKEN goes to TCP addresses only.
  */
 #pragma once
@@ -15,8 +15,9 @@ struct arguments;
 struct invocation;
 
 /* The options that a verb which dials takes. */
-#define DIAL_OPTIONS                                                                  \
-	(OPTION_BIT(OPTION_URL) | OPTION_BIT(OPTION_HOST) | OPTION_BIT(OPTION_PORT) | \
+#define DIAL_OPTIONS                                                                           \
+	(OPTION_BIT(OPTION_URL) | OPTION_BIT(OPTION_HOST) | OPTION_BIT(OPTION_PORT) |          \
+	    OPTION_BIT(OPTION_TLS) | OPTION_BIT(OPTION_CACERT) | OPTION_BIT(OPTION_INSECURE) | \
 	    OPTION_BIT(OPTION_TOKEN) | OPTION_BIT(OPTION_TOKEN_FILE))
 
 /* What the hello subscribes to when no event is wanted. */

@@ -26,6 +26,8 @@ struct conf_request {
 	const char *system_file;  /* NULL: /etc/lurkbot/config.json */
 	const char *const *flags; /* "gateway.port=8080"; a boolean's "=true" may be left out */
 	size_t flag_count;
+	/* A last look at one that is good so far, by who knows more: may add to the report. NULL: none */
+	void (*judge)(const struct conf *, struct conf_report *);
 	char *const *environ_; /* ends with NULL; NULL: the environment of this process */
 };
 

@@ -14,6 +14,9 @@
 /* How a run of bytes goes to many clients. */
 enum conf_sender { SENDER_AUTO, SENDER_SEND, SENDER_IO_URING };
 
+/* The oldest TLS that is spoken. */
+enum conf_tls { CONF_TLS_1_2, CONF_TLS_1_3 };
+
 enum { CONF_DIGEST_BYTES = 32 }; /* SHA-256 */
 
 /* A token, of which only the digest is kept. */
@@ -37,7 +40,7 @@ struct conf_secret {
 	uint8_t digest[CONF_DIGEST_BYTES];
 };
 
-/* A key by which signed tokens are checked, as bytes that no core file gets; n == 0: there is none. */
+/* What a file of keys holds, as bytes that no core file gets; n == 0: there is none. */
 struct conf_key {
 	uint8_t *bytes;
 	size_t n;
@@ -96,7 +99,11 @@ struct conf_gateway {
 	bool metrics_public;
 	char *user, *group; /* of the children, when started as root; empty: the default */
 	bool sandbox;	    /* whether workers are kept to the system calls that they need */
-	char *log_file;	    /* absolute path */
+	bool tls_enabled;
+	char *tls_cert; /* absolute path, or empty; like the next */
+	char *tls_key;
+	enum conf_tls tls_min_version;
+	char *log_file; /* absolute path */
 	enum log_level log_level;
 	enum log_format log_format;
 };
@@ -106,6 +113,8 @@ struct conf {
 	struct conf_tokens file_tokens; /* what auth_tokens_file holds */
 	struct conf_key jwt_secret;	/* what auth_jwt_secret_file holds, for HS256 */
 	struct conf_key jwt_public_key; /* the 32 bytes of the Ed25519 key, for EdDSA */
+	struct conf_key tls_cert_pem;	/* what tls_cert holds */
+	struct conf_key tls_key_pem;	/* what tls_key holds */
 	char *home;	   /* LURKBOT_HOME as an absolute path, without a slash at its end */
 	char *config_path; /* the JSON file of highest precedence that was read; NULL: none */
 	char **files;	   /* files_count that were read, lowest precedence first, .env last */

@@ -3,7 +3,7 @@
  * loaded, a child unpacks it.
  *
  *	magic 4 │ rows 4 │ home │ config_path │ files │ for each row of the table: source, value │
- *	tokens of the file │ public key │ secret key
+ *	tokens of the file │ public key │ secret key │ certificate │ its key
  *
  *	number	8 bytes		boolean, integer, choice
  *	text	length 4 │ bytes without NUL	(length 0xffffffff: none)

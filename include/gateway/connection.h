@@ -24,6 +24,7 @@
 #include "gateway/traffic.h"
 #include "proto/frame.h"
 #include "sys/sockets.h"
+#include "sys/stream.h"
 
 struct audience;
 struct connection;
@@ -67,13 +68,15 @@ struct connection {
 	struct gateway *gateway;
 	const struct connection_handler *handler;
 	struct traffic *traffic; /* bytes under way; NULL while there are none */
-	int fd;
+	struct stream stream;
 	uint32_t id;	 /* connId; 0 for one that was refused for want of room */
 	uint32_t events; /* what the poller watches for now */
 	enum connection_state state;
 	bool framed;	  /* output is WebSocket frames, so a Close frame ends it */
 	bool deflate;	  /* permessage-deflate was negotiated */
 	bool local;	  /* came over run/gateway.sock */
+	bool greeted;	  /* how its TLS handshake ended was counted, or there is none */
+	bool cleartext;	  /* the peer does not speak TLS where it should */
 	bool paused;	  /* the handler wants no input for now */
 	bool known;	  /* to the sender's ring */
 	bool stalled;	  /* the kernel took less than it was given: it says when it takes more */
@@ -180,7 +183,7 @@ struct span connection_queued(const struct connection *connection);
 
 /*
  * What connection_queued said was sent with this result: as many bytes as the kernel took, or -errno. Ends no
- * connection: one whose socket is of no more use is found out by the next flush.
+ * connection: what -errno means is found out by the next flush.
  */
 void connection_note_pushed(struct connection *connection, int result);
 

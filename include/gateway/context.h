@@ -35,6 +35,8 @@ struct roster;
 struct segment;
 struct sender;
 struct stuck_frames;
+struct tickets;
+struct tls_context;
 struct traffic;
 struct uring;
 struct visitors;
@@ -76,6 +78,8 @@ struct gateway {
 	struct catchup *catchup;
 	struct stuck_frames *stuck;
 	struct deflate *deflate; /* the codec of all connections */
+	struct tls_context *tls; /* of new connections; NULL: they speak without */
+	struct tickets *tickets;
 
 	/* the position of all connections that are not catching up: the last event, and its `at` */
 	uint64_t level_seq;
@@ -94,6 +98,7 @@ struct gateway {
 
 	char host[65];	   /* what hello-ok calls this machine */
 	char address[128]; /* where clients connect: ws://127.0.0.1:18789 */
+	uint16_t port;	   /* that was bound */
 	char *read_buffer; /* GATEWAY_READ_BYTES, shared by all connections */
 	struct buf text;  /* a result under construction; valid until the next message is handled */
 	struct buf reply; /* a frame under construction; valid until it is queued */

@@ -11,12 +11,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/uio.h>
 
 #include "base/buf.h"
 #include "base/macros.h"
 #include "base/span.h"
 #include "proto/wsrecv.h"
+#include "sys/stream.h"
 
 struct gateway;
 struct stuck_frame;
@@ -31,8 +31,6 @@ struct traffic {
 	size_t head_scanned; /* of an HTTP head that is still coming */
 	struct wsrecv recv;
 };
-
-enum { TRAFFIC_PARTS = 3 };
 
 /* An empty one; NULL without memory. To be returned to the same gateway. */
 struct traffic *traffic_borrow(struct gateway *gateway);
@@ -56,12 +54,12 @@ size_t traffic_owed(const struct traffic *traffic);
 size_t traffic_queued(const struct traffic *traffic);
 
 /*
- * The bytes of traffic_owed and, behind them, a run, in the order in which they go out, as at most TRAFFIC_PARTS parts,
- * valid until the next call for any traffic. Returns how many; -ENODATA when the frame that is held is lost;
- * -ENOMEM.
+ * Writes the bytes of traffic_owed, in their order, and then the run, to the stream by one call. Returns how many were
+ * taken; -ENODATA when the frame that is held is lost; another -errno. *ret_is_all says whether all were, and the
+ * stream owes nothing of them. NULL: there is only the run.
  */
-int traffic_parts(struct gateway *gateway, const struct traffic *traffic, struct span run,
-    struct iovec *ret_parts) must_check;
+ssize_t traffic_write(struct gateway *gateway, const struct traffic *traffic, struct stream *stream,
+    struct span run, bool *ret_is_all) must_check;
 
 /*
  * The first `sent` bytes of what is owed, or all where that is less, were sent; `framed` says that they are

@@ -26,7 +26,7 @@ struct crew {
  * on the crew, but not end it.
  * Returns 0 or -ENOMEM. The crew must not be moved afterwards.
  */
-int crew_init(struct crew *crew, struct event_base *base, const struct resources *resources,
+int crew_init(struct crew *crew, struct event_base *base, struct resources *resources,
     int (*worker_main)(const struct inherit *inherit), struct proctitle *title) must_check;
 
 /* Who is told of changes and of messages; to be set before crew_start. */

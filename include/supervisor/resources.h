@@ -14,6 +14,7 @@
 #include "sys/inherit.h"
 #include "sys/paths.h"
 #include "sys/privileges.h"
+#include "sys/tickets.h"
 
 struct conf;
 struct setting;
@@ -30,6 +31,7 @@ struct resources {
 	char segment_name[PATHS_SEGMENT_NAME_MAX];
 	struct segment *segment;
 	enum segment_origin origin;
+	struct tickets tickets; /* of TLS sessions */
 };
 
 /* What becomes of the files and the segment when the gateway ends. */
@@ -50,7 +52,7 @@ int resources_open(
 void resources_close(struct resources *resources, enum resources_fate fate);
 
 /* Names what the children share in INHERIT; what belongs to one child stays as it is. */
-void resources_share(const struct resources *resources, struct inherit *inherit);
+void resources_share(struct resources *resources, struct inherit *inherit);
 
 /* How many workers the configuration asks for: at least one. */
 unsigned resources_workers(const struct conf *conf);

@@ -17,6 +17,7 @@
 struct conf;
 struct identity;
 struct segment;
+struct tickets;
 
 enum { INHERIT_LISTEN_MAX = 8 };
 
@@ -26,6 +27,7 @@ enum { INHERIT_REFUSED = 2 };
 struct inherit {
 	const struct conf *conf; /* what was in force at the fork */
 	struct segment *segment; /* mapped; its descriptors are open */
+	struct tickets *tickets; /* the child's own copy: it goes on by itself; NULL: none */
 	unsigned slot;		 /* the child's place in the segment */
 	uint32_t generation;	 /* 1 for the first process in this slot, then 2, 3… */
 	int control_fd; /* sys/control.h; end of file: the supervisor is gone, exit at once */

@@ -8,8 +8,6 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/random.h"
@@ -18,7 +16,7 @@
 #include "cli/upgrade.h"
 #include "proto/frame.h"
 
-enum { READ_BYTES = 65536, FAREWELL_MS = 1000 };
+enum { READ_BYTES = STREAM_READ_MIN, FAREWELL_MS = 1000 };
 
 static const struct wsrecv_limits limits = {
 	.max_message = UINT64_C(1) << 30,
@@ -28,7 +26,7 @@ static const struct wsrecv_limits limits = {
 void
 client_init(struct client *c)
 {
-	*c = (struct client){ .fd = -1 };
+	*c = (struct client){ .stream = { .fd = -1 } };
 	wsrecv_init(&c->recv);
 }
 
@@ -51,22 +49,22 @@ fail_memory(struct client *c)
 
 /* Sends all bytes, waiting as long as the deadline allows. 0 or -errno. */
 static int
-send_all(int fd, struct span bytes, uint64_t deadline_ms)
+send_all(struct client *c, struct span bytes, uint64_t deadline_ms)
 {
-	while (bytes.n > 0) {
-		ssize_t n = send(fd, bytes.p, bytes.n, MSG_NOSIGNAL);
-		int rc = 0;
+	for (;;) {
+		const struct iovec part = { (void *)(uintptr_t)bytes.p, bytes.n };
+		ssize_t n = stream_write(&c->stream, &part, bytes.n > 0);
+		int rc;
 
-		if (n >= 0)
-			bytes = span_skip(bytes, (size_t)n);
-		else if (errno == EAGAIN)
-			rc = endpoint_wait(fd, POLLOUT, deadline_ms);
-		else if (errno != EINTR)
-			rc = -errno;
+		if (n < 0)
+			return (int)n;
+		bytes = span_skip(bytes, (size_t)n);
+		if (bytes.n == 0 && !stream_owes(&c->stream))
+			return 0;
+		rc = endpoint_wait(c->stream.fd, POLLOUT, deadline_ms);
 		if (rc != 0)
 			return rc;
 	}
-	return 0;
 }
 
 /* Appends what has arrived. 1; 0 at the end; -EAGAIN, -ENOMEM or another -errno. */
@@ -77,11 +75,9 @@ read_some(struct client *c)
 
 	if (!buf_reserve(&c->in, READ_BYTES))
 		return -ENOMEM;
-	do
-		n = recv(c->fd, c->in.data + c->in.len, READ_BYTES, 0);
-	while (n < 0 && errno == EINTR);
+	n = stream_read(&c->stream, c->in.data + c->in.len, READ_BYTES);
 	if (n < 0)
-		return -errno;
+		return (int)n;
 	c->in.len += (size_t)n;
 	return n > 0;
 }
@@ -89,7 +85,7 @@ read_some(struct client *c)
 static int
 read_until(struct client *c, uint64_t deadline_ms)
 {
-	int rc = endpoint_wait(c->fd, POLLIN, deadline_ms);
+	int rc = endpoint_wait(c->stream.fd, POLLIN, deadline_ms);
 
 	return rc != 0 ? rc : read_some(c);
 }
@@ -107,7 +103,7 @@ send_frame(struct client *c, enum ws_opcode opcode, struct span payload, uint64_
 		rc = buf_status(&frame);
 	}
 	if (rc == 0)
-		rc = send_all(c->fd, buf_span(&frame), deadline_ms);
+		rc = send_all(c, buf_span(&frame), deadline_ms);
 	buf_fini(&frame);
 	return rc;
 }
@@ -135,7 +131,9 @@ fail_refused(struct client *c, const struct endpoint *endpoint,
 	enum cli_status status;
 
 	while (c->in.len < head_bytes + refusal->content_length) {
-		if (read_until(c, deadline_ms) <= 0)
+		int rc = read_until(c, deadline_ms);
+
+		if (rc <= 0 && rc != -EAGAIN)
 			break;
 	}
 	status = refusal_explain(endpoint, refusal, span_skip(buf_span(&c->in), head_bytes), &text);
@@ -154,7 +152,8 @@ fail_handshake(struct client *c, const struct endpoint *endpoint, int rc)
 	else if (rc == -ETIMEDOUT)
 		client_say(c, "%s does not answer", endpoint->name);
 	else
-		client_say(c, "Connection to %s lost: %s", endpoint->name, strerror(-rc));
+		client_say(
+		    c, "Connection to %s lost: %s", endpoint->name, stream_why(&c->stream, rc));
 	return CLI_UNREACHABLE;
 }
 
@@ -180,23 +179,56 @@ read_answer(struct client *c, const struct upgrade *upgrade, const struct endpoi
 	}
 }
 
-enum cli_status
-client_upgrade_take(struct client *c, int fd, const struct endpoint *endpoint, const char *token,
-    uint64_t deadline_ms)
+static enum cli_status
+upgrade(struct client *c, const struct endpoint *endpoint, const char *token, uint64_t deadline_ms)
 {
 	struct buf request = { 0 };
 	struct upgrade upgrade;
 	int rc;
 
-	c->fd = fd;
 	rc = upgrade_write(&upgrade, endpoint, token, &request);
 	if (rc == 0)
-		rc = send_all(fd, buf_span(&request), deadline_ms);
+		rc = send_all(c, buf_span(&request), deadline_ms);
 	buf_fini(&request);
 	/* A refusal may have been sent, and the connection closed, before all was read. */
 	if (rc != 0 && rc != -EPIPE && rc != -ECONNRESET)
 		return fail_handshake(c, endpoint, rc);
 	return read_answer(c, &upgrade, endpoint, deadline_ms);
+}
+
+enum cli_status
+client_upgrade_take(struct client *c, int fd, const struct endpoint *endpoint, const char *token,
+    uint64_t deadline_ms)
+{
+	stream_init(&c->stream, fd);
+	return upgrade(c, endpoint, token, deadline_ms);
+}
+
+static enum cli_status
+fail_secure(struct client *c, const struct endpoint *endpoint, int rc)
+{
+	if (rc != -EPROTO)
+		return fail_handshake(c, endpoint, rc);
+	client_say(c, "No TLS connection to %s: %s", endpoint->name, stream_why(&c->stream, rc));
+	return CLI_UNREACHABLE;
+}
+
+/* Goes through the TLS handshake, in which the peer proves who it is. */
+static enum cli_status
+secure(struct client *c, const struct endpoint *endpoint, uint64_t deadline_ms)
+{
+	c->stream.tls = tls_connect(endpoint->tls, c->stream.fd, endpoint->host);
+	if (c->stream.tls == NULL)
+		return fail_memory(c);
+	while (!stream_is_open(&c->stream)) {
+		int rc = send_all(c, SPAN(""), deadline_ms);
+
+		if (rc == 0)
+			rc = read_until(c, deadline_ms);
+		if (rc != 1 && rc != -EAGAIN)
+			return fail_secure(c, endpoint, rc);
+	}
+	return CLI_OK;
 }
 
 enum cli_status
@@ -214,7 +246,14 @@ client_open(
 		buf_fini(&text);
 		return CLI_UNREACHABLE;
 	}
-	return client_upgrade_take(c, fd, endpoint, token, deadline_ms);
+	stream_init(&c->stream, fd);
+	if (endpoint->is_secure) {
+		enum cli_status status = secure(c, endpoint, deadline_ms);
+
+		if (status != CLI_OK)
+			return status;
+	}
+	return upgrade(c, endpoint, token, deadline_ms);
 }
 
 /* --- receiving --------------------------------------------------------------------------------- */
@@ -233,8 +272,7 @@ end_closed(struct client *c, const struct wsrecv_item *item)
 	refusal_explain_close(item->code, item->payload, &reason);
 	client_say(c, "%.*s", SPAN_ARGS(buf_span(&reason)));
 	buf_fini(&reason);
-	close(c->fd);
-	c->fd = -1;
+	stream_close(&c->stream);
 	return CLIENT_ENDED;
 }
 
@@ -245,9 +283,8 @@ end_lost(struct client *c, int rc)
 		client_say(c, "out of memory");
 	else
 		client_say(c, "Connection lost: %s",
-		    rc == 0 ? "the gateway ended it without a word" : strerror(-rc));
-	close(c->fd);
-	c->fd = -1;
+		    rc == 0 ? "the gateway ended it without a word" : stream_why(&c->stream, rc));
+	stream_close(&c->stream);
 	return CLIENT_ENDED;
 }
 
@@ -288,7 +325,7 @@ client_next(struct client *c, struct span *ret_text)
 {
 	enum client_verdict verdict;
 
-	if (c->fd < 0)
+	if (c->stream.fd < 0)
 		return CLIENT_ENDED;
 	for (;;) {
 		struct wsrecv_item item;
@@ -326,7 +363,7 @@ client_receive(struct client *c, uint64_t deadline_ms, struct span *ret_text)
 		case CLIENT_WAIT:
 			break;
 		}
-		rc = endpoint_wait(c->fd, POLLIN, deadline_ms);
+		rc = endpoint_wait(c->stream.fd, POLLIN, deadline_ms);
 		if (rc == -ETIMEDOUT) {
 			client_say(c, "The gateway did not answer in time");
 			return CLI_FAILED;
@@ -362,11 +399,10 @@ client_close(struct client *c)
 	char why[CLIENT_WHY_MAX];
 
 	memcpy(why, c->why, sizeof(why));
-	if (c->fd >= 0 && c->why[0] == '\0')
+	if (c->stream.fd >= 0 && c->why[0] == '\0')
 		say_farewell(c);
-	if (c->fd >= 0)
-		close(c->fd);
-	c->fd = -1;
+	if (c->stream.fd >= 0)
+		stream_close(&c->stream);
 	wsrecv_fini(&c->recv);
 	buf_fini(&c->in);
 	memcpy(c->why, why, sizeof(why));

@@ -19,6 +19,7 @@
 #include "conf/check.h"
 #include "conf/conf.h"
 #include "sys/paths.h"
+#include "sys/tls_context.h"
 
 enum { TOKEN_LINE_MAX = 4200 };
 
@@ -55,6 +56,8 @@ use_url(const struct arguments *a, struct client *c, struct endpoint *ret)
 		status = fail_memory(c);
 	}
 	buf_fini(&fault);
+	if (status == CLI_OK && arguments_has(a, OPTION_TLS) && !ret->is_secure)
+		return fail_usage(c, "--tls", "goes not together with a ws:// URL");
 	return status;
 }
 
@@ -68,7 +71,9 @@ use_address(const struct arguments *a, struct client *c, struct endpoint *ret)
 		host = "127.0.0.1";
 	if (!check_host(span_cstr(host)))
 		return fail_usage(c, "--host", "must be a host name or an address");
-	return endpoint_from_address(ret, host, port) == 0 ? CLI_OK : fail_memory(c);
+	return endpoint_from_address(ret, host, port, arguments_has(a, OPTION_TLS)) == 0
+		   ? CLI_OK
+		   : fail_memory(c);
 }
 
 static enum cli_status
@@ -98,7 +103,7 @@ bool
 dial_is_local(const struct arguments *a)
 {
 	return !arguments_has(a, OPTION_URL) && !arguments_has(a, OPTION_HOST) &&
-	       !arguments_has(a, OPTION_PORT);
+	       !arguments_has(a, OPTION_PORT) && !arguments_has(a, OPTION_TLS);
 }
 
 static enum cli_status
@@ -109,6 +114,28 @@ find_endpoint(const struct arguments *a, struct client *c, struct endpoint *ret)
 	if (dial_is_local(a))
 		return use_socket(c, ret);
 	return use_address(a, c, ret);
+}
+
+/* Whom to trust, where the endpoint speaks TLS. */
+static enum cli_status
+find_trust(const struct arguments *a, struct client *c, struct endpoint *endpoint)
+{
+	const char *ca_file = arguments_text(a, OPTION_CACERT);
+	bool is_insecure = arguments_has(a, OPTION_INSECURE);
+	int rc;
+
+	if (ca_file != NULL && is_insecure)
+		return fail_usage(c, "--insecure", "goes not together with --cacert");
+	if (!endpoint->is_secure) {
+		if (ca_file == NULL && !is_insecure)
+			return CLI_OK;
+		return fail_usage(c, ca_file != NULL ? "--cacert" : "--insecure",
+		    "goes together with --tls or a wss:// URL");
+	}
+	rc = tls_client_new(ca_file, is_insecure, &endpoint->tls);
+	if (rc == -EINVAL)
+		return fail_usage(c, "--cacert", "must be a file of certificates in PEM form");
+	return rc == 0 ? CLI_OK : fail_memory(c);
 }
 
 /* The first line of the file. */
@@ -170,6 +197,8 @@ dial(const struct invocation *invocation, struct span subscribe, struct session 
 
 	session_init(ret);
 	status = find_endpoint(a, &ret->client, &endpoint);
+	if (status == CLI_OK)
+		status = find_trust(a, &ret->client, &endpoint);
 	if (status == CLI_OK)
 		status = find_token(a, &ret->client, endpoint.socket_path != NULL, store, &token);
 	if (status == CLI_OK)

@@ -17,6 +17,7 @@
 #include "proto/uri.h"
 #include "sys/listener.h"
 #include "sys/sockets.h"
+#include "sys/tls_context.h"
 
 enum { ADDRESSES_MAX = 8, RETRY_MS = 20 };
 
@@ -37,7 +38,7 @@ endpoint_from_socket(struct endpoint *ret, const char *path)
 
 /* The host is without brackets; the target begins with a slash. */
 static int
-fill(struct endpoint *ret, struct span host, uint16_t port, struct span target)
+fill(struct endpoint *ret, bool is_secure, struct span host, uint16_t port, struct span target)
 {
 	bool is_v6 = memchr(host.p, ':', host.n) != NULL;
 	const char *zone = memchr(host.p, '%', host.n);
@@ -46,12 +47,13 @@ fill(struct endpoint *ret, struct span host, uint16_t port, struct span target)
 
 	/* A zone means something on this machine only (RFC 6874 section 4). */
 	buf_printf(&authority, is_v6 ? "[%.*s]:%u" : "%.*s:%u", SPAN_ARGS(plain), port);
-	buf_printf(&name, "ws://%.*s", SPAN_ARGS(buf_span(&authority)));
+	buf_printf(&name, "%s://%.*s", is_secure ? "wss" : "ws", SPAN_ARGS(buf_span(&authority)));
 	if (!span_is(target, "/"))
 		buf_append_span(&name, target);
 	*ret = (struct endpoint){
 		.host = mem_strndup(host),
 		.port = port,
+		.is_secure = is_secure,
 		.target = mem_strndup(target),
 		.authority = buf_steal(&authority, NULL),
 		.name = buf_steal(&name, NULL),
@@ -62,22 +64,23 @@ fill(struct endpoint *ret, struct span host, uint16_t port, struct span target)
 }
 
 int
-endpoint_from_address(struct endpoint *ret, const char *host, uint16_t port)
+endpoint_from_address(struct endpoint *ret, const char *host, uint16_t port, bool is_secure)
 {
-	return fill(ret, span_cstr(host), port, SPAN("/"));
+	return fill(ret, is_secure, span_cstr(host), port, SPAN("/"));
 }
 
-/* Takes the scheme off; false: it is not ws. */
+static const char wanted_url[] = "must be ws://HOST[:PORT][/PATH], or wss://";
+
+/* Takes the scheme off; false: it is neither ws nor wss. */
 static bool
-skip_scheme(struct span *url, struct buf *ret_fault)
+skip_scheme(struct span *url, bool *ret_is_secure, struct buf *ret_fault)
 {
-	if (span_has_prefix(*url, SPAN("ws://"))) {
-		*url = span_skip(*url, 5);
+	*ret_is_secure = span_has_prefix(*url, SPAN("wss://"));
+	if (*ret_is_secure || span_has_prefix(*url, SPAN("ws://"))) {
+		*url = span_skip(*url, *ret_is_secure ? 6 : 5);
 		return true;
 	}
-	buf_append_cstr(ret_fault, "must be ws://HOST[:PORT][/PATH]");
-	if (span_has_prefix(*url, SPAN("wss://")))
-		buf_append_cstr(ret_fault, "; this program does not speak TLS");
+	buf_append_cstr(ret_fault, wanted_url);
 	return false;
 }
 
@@ -100,11 +103,12 @@ endpoint_from_url(struct endpoint *ret, struct span url, struct buf *ret_fault)
 {
 	struct uri_authority authority;
 	struct buf target = { 0 };
+	bool is_secure;
 	size_t n = 0;
 	int rc;
 
 	*ret = (struct endpoint){ 0 };
-	if (!skip_scheme(&url, ret_fault))
+	if (!skip_scheme(&url, &is_secure, ret_fault))
 		return -EINVAL;
 	while (n < url.n && memchr("/?#", url.p[n], 3) == NULL)
 		n++;
@@ -112,14 +116,14 @@ endpoint_from_url(struct endpoint *ret, struct span url, struct buf *ret_fault)
 	if (rc == 0)
 		rc = uri_authority_parse(span_make(url.p, n), &authority);
 	if (rc == -EINVAL)
-		buf_append_cstr(ret_fault, "must be ws://HOST[:PORT][/PATH]");
+		buf_append_cstr(ret_fault, wanted_url);
 	if (rc == 0) {
 		struct span host = authority.host;
 		int port = authority.port != URI_PORT_NONE ? authority.port : ENDPOINT_PORT_DEFAULT;
 
 		if (host.p[0] == '[')
 			host = span_make(host.p + 1, host.n - 2);
-		rc = fill(ret, host, (uint16_t)port, buf_span(&target));
+		rc = fill(ret, is_secure, host, (uint16_t)port, buf_span(&target));
 	}
 	buf_fini(&target);
 	return rc;
@@ -133,6 +137,7 @@ endpoint_fini(struct endpoint *e)
 	mem_free(e->target);
 	mem_free(e->authority);
 	mem_free(e->name);
+	tls_context_unref(e->tls);
 	*e = (struct endpoint){ 0 };
 }
 

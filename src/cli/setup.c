@@ -10,6 +10,7 @@
 #include "cli/arguments.h"
 #include "cli/invocation.h"
 #include "cli/output.h"
+#include "gateway/secure.h"
 
 struct conf_request
 setup_request(const struct invocation *invocation)
@@ -20,6 +21,7 @@ setup_request(const struct invocation *invocation)
 		.config_file = arguments_text(a, OPTION_CONFIG),
 		.flags = (const char *const *)a->settings,
 		.flag_count = a->setting_count,
+		.judge = secure_judge,
 	};
 }
 

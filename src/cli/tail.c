@@ -131,7 +131,8 @@ follow(struct follower *f)
 		if (verdict == CLIENT_MESSAGE)
 			print_frame(f, frame);
 		if ((waits || turn % LOOK_EVERY == 0) &&
-		    interrupt_wait(&f->interrupt, client->fd, waits ? -1 : 0) == INTERRUPT_END)
+		    interrupt_wait(&f->interrupt, client->stream.fd, waits ? -1 : 0) ==
+			INTERRUPT_END)
 			return CLI_OK;
 	}
 	return CLI_OK;

@@ -70,6 +70,10 @@ is_file_the_same(const struct conf *a, const struct conf *b, const struct settin
 		return keys_are_equal(&a->jwt_secret, &b->jwt_secret);
 	if (span_is(span_cstr(s->key), "gateway.auth_jwt_public_key_file"))
 		return keys_are_equal(&a->jwt_public_key, &b->jwt_public_key);
+	if (span_is(span_cstr(s->key), "gateway.tls_cert"))
+		return keys_are_equal(&a->tls_cert_pem, &b->tls_cert_pem);
+	if (span_is(span_cstr(s->key), "gateway.tls_key"))
+		return keys_are_equal(&a->tls_key_pem, &b->tls_key_pem);
 	return true;
 }
 

@@ -168,6 +168,8 @@ resolve_files(struct draft *d, const struct conf_request *r)
 	resolve_file(d, r, "gateway.auth_tokens_file", &conf->auth_tokens_file);
 	resolve_file(d, r, "gateway.auth_jwt_secret_file", &conf->auth_jwt_secret_file);
 	resolve_file(d, r, "gateway.auth_jwt_public_key_file", &conf->auth_jwt_public_key_file);
+	resolve_file(d, r, "gateway.tls_cert", &conf->tls_cert);
+	resolve_file(d, r, "gateway.tls_key", &conf->tls_key);
 }
 
 static int
@@ -181,6 +183,8 @@ load(struct draft *d, const struct conf_request *r)
 	resolve_files(d, r);
 	if (d->status == 0)
 		keyring_load(d);
+	if (d->status == 0 && d->report->count == 0 && r->judge != NULL)
+		r->judge(d->conf, d->report);
 	if (d->status < 0)
 		return d->status;
 	if (buf_status(&d->report->text) < 0)

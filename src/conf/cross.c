@@ -55,9 +55,24 @@ check_share(struct draft *d, const struct share *share)
 		report_share(d, part, whole);
 }
 
+static void
+check_tls_file(struct draft *d, const char *key)
+{
+	const struct setting *enabled = settings_by_key(SPAN("gateway.tls_enabled"));
+	const struct setting *file = settings_by_key(span_cstr(key));
+
+	if (draft_is_bad(d, enabled) || draft_is_bad(d, file))
+		return;
+	if (value_bool(d->conf, enabled) && *value_string(d->conf, file) == '\0')
+		conf_report_add(d->report, d->conf->sources[settings_index(enabled)], file->key,
+		    "must be set, since gateway.tls_enabled is true");
+}
+
 void
 cross_check(struct draft *d)
 {
+	check_tls_file(d, "gateway.tls_cert");
+	check_tls_file(d, "gateway.tls_key");
 	for (size_t i = 0; i < ARRAY_LEN(shares); i++)
 		check_share(d, &shares[i]);
 }

@@ -68,6 +68,8 @@ draft_free_conf(struct conf *conf)
 	for (size_t i = 0; i < conf->files_count; i++)
 		mem_free(conf->files[i]);
 	tokens_fini(&conf->file_tokens);
+	key_fini(&conf->tls_cert_pem);
+	key_fini(&conf->tls_key_pem);
 	key_fini(&conf->jwt_secret);
 	key_fini(&conf->jwt_public_key);
 	mem_free(conf->sources);

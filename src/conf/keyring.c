@@ -185,6 +185,16 @@ read_public_key(struct keyring *k)
 		k->draft->status = r;
 }
 
+/* What is in it, sys/tls finds out. */
+static void
+read_pem(struct keyring *k, struct conf_key *key)
+{
+	if (k->text.len == 0)
+		refuse(k, 0, "is empty");
+	else if (key_set(key, buf_span(&k->text)) < 0)
+		k->draft->status = -ENOMEM;
+}
+
 void
 keyring_load(struct draft *d)
 {
@@ -199,6 +209,12 @@ keyring_load(struct draft *d)
 	secret_wipe_buf(&k.text);
 	if (open_file(&k, "gateway.auth_jwt_public_key_file", conf->auth_jwt_public_key_file, 022))
 		read_public_key(&k);
+	secret_wipe_buf(&k.text);
+	if (open_file(&k, "gateway.tls_cert", conf->tls_cert, 022))
+		read_pem(&k, &d->conf->tls_cert_pem);
+	secret_wipe_buf(&k.text);
+	if (open_file(&k, "gateway.tls_key", conf->tls_key, 077))
+		read_pem(&k, &d->conf->tls_key_pem);
 	secret_wipe_buf(&k.text);
 	check_pairs(d, &conf->auth_tokens, &conf->auth_tokens);
 	check_pairs(d, &d->conf->file_tokens, &d->conf->file_tokens);

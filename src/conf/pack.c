@@ -18,7 +18,7 @@
 
 enum { USUAL_BYTES = 64 * 1024 };
 
-static const uint32_t magic = 0x3243424c; /* "LBC2" */
+static const uint32_t magic = 0x3343424c; /* "LBC3" */
 static const uint32_t no_text = UINT32_MAX;
 
 /* --- packing ---------------------------------------------------------------------------------- */
@@ -114,7 +114,8 @@ void
 conf_pack(const struct conf *conf, struct buf *out)
 {
 	/* Room for a usual one at once: what grows leaves copies of the keys behind. */
-	(void)buf_reserve(out, USUAL_BYTES + conf->jwt_secret.n);
+	(void)buf_reserve(
+	    out, USUAL_BYTES + conf->jwt_secret.n + conf->tls_cert_pem.n + conf->tls_key_pem.n);
 	pack_u32(out, magic);
 	pack_u32(out, (uint32_t)settings_count());
 	pack_text(out, conf->home);
@@ -127,6 +128,8 @@ conf_pack(const struct conf *conf, struct buf *out)
 	pack_tokens(out, &conf->file_tokens);
 	pack_key(out, &conf->jwt_public_key);
 	pack_key(out, &conf->jwt_secret);
+	pack_key(out, &conf->tls_cert_pem);
+	pack_key(out, &conf->tls_key_pem);
 }
 
 /* --- unpacking -------------------------------------------------------------------------------- */
@@ -370,6 +373,8 @@ unpack_all(struct reader *r, struct conf *conf)
 	unpack_tokens(r, &conf->file_tokens);
 	unpack_key(r, &conf->jwt_public_key);
 	unpack_key(r, &conf->jwt_secret);
+	unpack_key(r, &conf->tls_cert_pem);
+	unpack_key(r, &conf->tls_key_pem);
 	if (r->rest.n > 0)
 		fail(r, -EBADMSG);
 }

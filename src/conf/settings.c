@@ -20,6 +20,9 @@ static const char *const senders[] = { "auto", "send", "io_uring", NULL };
 
 static_assert(LOG_LEVEL_DEBUG == 0 && LOG_LEVEL_ERROR == 3, "as log_levels");
 static_assert(LOG_FORMAT_TEXT == 0 && LOG_FORMAT_JSON == 1, "as log_formats");
+static const char *const tls_versions[] = { "1.2", "1.3", NULL };
+
+static_assert(CONF_TLS_1_2 == 0 && CONF_TLS_1_3 == 1, "as tls_versions");
 static_assert(SENDER_AUTO == 0 && SENDER_IO_URING == 2, "as senders");
 
 /* The same in fewer letters, for the table. */
@@ -164,6 +167,18 @@ const struct setting settings[] = {
 	    .help = "their group; empty for that of the user" },
 	{ MEMBER(sandbox), .type = SETTING_BOOL, .default_text = "true",
 	    .help = "keep workers to the system calls that they need" },
+	{ MEMBER(tls_enabled), .type = SETTING_BOOL, .default_text = "false",
+	    .changed_by = SETTING_BY_RELOAD_FOR_NEW,
+	    .help = "speak TLS with clients: https and wss" },
+	{ MEMBER(tls_cert), .type = SETTING_STRING, .default_text = "",
+	    .changed_by = SETTING_BY_RELOAD_FOR_NEW, .check = check_file, .wanted = WANTED_FILE,
+	    .help = "PEM file of the certificate, and those between it and the root" },
+	{ MEMBER(tls_key), .type = SETTING_STRING, .default_text = "",
+	    .changed_by = SETTING_BY_RELOAD_FOR_NEW, .check = check_file, .wanted = WANTED_FILE,
+	    .help = "PEM file of the certificate's private key, for the user alone (0600)" },
+	{ MEMBER(tls_min_version), .type = SETTING_ENUM, .default_text = "1.2",
+	    .choices = tls_versions, .changed_by = SETTING_BY_RELOAD_FOR_NEW,
+	    .help = "oldest TLS that is spoken; 1.3 is preferred in any case" },
 	{ MEMBER(log_file), .type = SETTING_STRING, .default_text = "", .check = check_file,
 	    .wanted = WANTED_FILE, .help = "log file; empty for $LURKBOT_HOME/logs/gateway.log" },
 	{ MEMBER(log_level), .type = SETTING_ENUM, .default_text = "info", .choices = log_levels,

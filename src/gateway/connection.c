@@ -10,8 +10,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -21,6 +19,7 @@
 #include "conf/conf.h"
 #include "gateway/context.h"
 #include "gateway/poller.h"
+#include "gateway/secure.h"
 #include "gateway/stuck.h"
 #include "proto/frame.h"
 #include "proto/hello.h"
@@ -42,7 +41,7 @@ is_counted(const struct connection *c)
 static bool
 has_output(const struct connection *c)
 {
-	return traffic_owed(c->traffic) > 0;
+	return traffic_owed(c->traffic) > 0 || stream_owes(&c->stream);
 }
 
 /* Only where nobody up the stack looks at it any more. */
@@ -63,17 +62,16 @@ connection_kill(struct connection *c)
 	if (c->state == CONNECTION_DEAD)
 		return;
 	c->state = CONNECTION_DEAD;
-	if (poller_watch(g->poller, c->fd, c->events, 0, c) == 0)
+	if (poller_watch(g->poller, c->stream.fd, c->events, 0, c) == 0)
 		c->events = 0;
 	if (c->known && g->uring != NULL)
-		uring_forget(g->uring, c->fd);
+		uring_forget(g->uring, c->stream.fd);
 	deadline_clear(&c->deadline);
 	traffic_release_held(g, c->traffic);
 	list_remove(&c->dirty);
 	list_remove(&c->link);
 	list_append(&g->graveyard, &c->link);
-	close(c->fd);
-	c->fd = -1;
+	stream_close(&c->stream);
 	visitors_leave(g->visitors, &c->visitor);
 	counters_add(&g->counters->closed, 1);
 	if (is_counted(c))
@@ -94,9 +92,9 @@ update_events(struct connection *c)
 		want |= POLLER_READ;
 	if (c->peer_done)
 		want &= ~(uint32_t)POLLER_READ;
-	if (c->stalled || (has_output(c) && list_is_empty(&c->dirty)))
+	if (c->stalled || (has_output(c) && list_is_empty(&c->dirty) && stream_is_open(&c->stream)))
 		want |= POLLER_WRITE;
-	if (poller_watch(c->gateway->poller, c->fd, c->events, want, c) < 0)
+	if (poller_watch(c->gateway->poller, c->stream.fd, c->events, want, c) < 0)
 		connection_abort(c, "it cannot be watched");
 	else
 		c->events = want;
@@ -112,35 +110,24 @@ on_flushed(struct connection *c)
 		connection_kill(c);
 	} else if ((!c->framed || c->deaf) && !c->half_closed) {
 		/* An immediate close would reset the peer and could take the answer with it. */
-		c->half_closed = true;
-		shutdown(c->fd, SHUT_WR);
+		c->half_closed = stream_end(&c->stream);
+		c->stalled = !c->half_closed;
 	}
 }
 
-/* Sends `total` bytes in `count` parts; returns how many were taken, or -1 for a socket of no use. */
-static ssize_t
-send_parts(struct connection *c, struct iovec *parts, size_t count, size_t total)
-{
-	ssize_t n = socket_send(c->fd, parts, count);
-
-	if (n > 0)
-		counters_add(&c->gateway->counters->bytes_out, (uint64_t)n);
-	c->stalled = n >= 0 && (size_t)n < total;
-	return n;
-}
-
-/* What is owed goes first: the rest of a frame, what is queued, then the run. */
+/* What is owed, then the run. Returns how many bytes were taken, or -errno. */
 static ssize_t
 send_with(struct connection *c, struct span run)
 {
-	struct iovec parts[TRAFFIC_PARTS];
-	int count = traffic_parts(c->gateway, c->traffic, run, parts);
+	bool is_all = false;
+	ssize_t n = traffic_write(c->gateway, c->traffic, &c->stream, run, &is_all);
 
-	if (count < 0)
+	if (n > 0)
+		counters_add(&c->gateway->counters->bytes_out, (uint64_t)n);
+	if (n == -ENODATA || n == -ENOMEM)
 		connection_drop_slow(c, "Too slow: an event that was taken in part is gone");
-	if (count <= 0)
-		return count;
-	return send_parts(c, parts, (size_t)count, traffic_owed(c->traffic) + run.n);
+	c->stalled = n >= 0 && !is_all && stream_is_open(&c->stream);
+	return n;
 }
 
 /*
@@ -220,7 +207,7 @@ push(struct connection *c)
 	ssize_t n = send_with(c, SPAN(""));
 
 	if (n < 0)
-		connection_abort(c, strerror(errno));
+		connection_abort(c, stream_why(&c->stream, (int)n));
 	else
 		note_taken(c, (size_t)n);
 	return n >= 0;
@@ -271,14 +258,23 @@ take_input(struct connection *c, char *data, size_t len)
 		connection_fail(c);
 }
 
+/* Reading has left words of a handshake to be sent, or ended one that output has waited for. */
+static void
+go_on_writing(struct connection *c)
+{
+	if (stream_is_bare(&c->stream) || c->state == CONNECTION_DEAD)
+		return;
+	if (stream_owes(&c->stream))
+		c->stalled = true;
+	else if (has_output(c) && !c->stalled && list_is_empty(&c->dirty))
+		flush(c);
+}
+
 static void
 on_readable(struct connection *c)
 {
-	ssize_t n;
+	ssize_t n = secure_read(c->gateway, &c->stream, &c->greeted, &c->cleartext);
 
-	do
-		n = recv(c->fd, c->gateway->read_buffer, GATEWAY_READ_BYTES, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		counters_add(&c->gateway->counters->bytes_in, (uint64_t)n);
 		if (traffic_need(c->gateway, &c->traffic))
@@ -287,10 +283,10 @@ on_readable(struct connection *c)
 			connection_abort(c, "out of memory");
 		return;
 	}
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+	if (n == -EAGAIN)
 		return;
 	if (n < 0) {
-		connection_abort(c, strerror(errno));
+		connection_abort(c, stream_why(&c->stream, (int)n));
 		return;
 	}
 	/* A peer that shut down its side may still read what waits for it. */
@@ -313,6 +309,7 @@ connection_on_ready(void *owner, uint32_t ready)
 	}
 	if ((ready & c->events & POLLER_READ) != 0)
 		on_readable(c);
+	go_on_writing(c);
 	update_events(c);
 	end_traffic(c);
 }
@@ -328,7 +325,12 @@ connection_open(
 		return NULL;
 	}
 	c->gateway = g;
-	c->fd = fd;
+	c->greeted = local || g->tls == NULL;
+	if (secure_open(g, &c->stream, fd, local) < 0) {
+		stream_close(&c->stream);
+		mem_free(c);
+		return NULL;
+	}
 	c->id = id;
 	c->local = local;
 	c->handler = handler;
@@ -485,7 +487,7 @@ connection_send_run(struct connection *c, struct span run)
 		return 0;
 	n = send_with(c, run);
 	if (n < 0) {
-		connection_abort(c, strerror(errno));
+		connection_abort(c, stream_why(&c->stream, (int)n));
 		return 0;
 	}
 	n = (ssize_t)traffic_settle(c->gateway, c->traffic, (size_t)n, c->framed);
@@ -497,7 +499,8 @@ connection_send_run(struct connection *c, struct span run)
 bool
 connection_is_clear(const struct connection *c)
 {
-	return c->state == CONNECTION_OPEN && !c->stalled && !has_output(c);
+	return c->state == CONNECTION_OPEN && !c->stalled && !has_output(c) &&
+	       stream_is_bare(&c->stream);
 }
 
 size_t
@@ -517,8 +520,9 @@ connection_note_sent(struct connection *c, int result, size_t len)
 struct span
 connection_queued(const struct connection *c)
 {
-	bool is_alone =
-	    c->state == CONNECTION_OPEN && !c->stalled && has_output(c) && c->traffic->held == NULL;
+	bool is_alone = c->state == CONNECTION_OPEN && !c->stalled &&
+			traffic_queued(c->traffic) > 0 && c->traffic->held == NULL &&
+			stream_is_bare(&c->stream);
 
 	return is_alone ? buf_span(&c->traffic->out) : SPAN("");
 }
@@ -526,10 +530,8 @@ connection_queued(const struct connection *c)
 void
 connection_note_pushed(struct connection *c, int result)
 {
-	if (socket_is_full(-result))
-		result = 0;
 	if (result < 0)
-		return;
+		return; /* the flush that follows finds out why */
 	counters_add(&c->gateway->counters->bytes_out, (uint64_t)result);
 	c->stalled = (size_t)result < traffic_queued(c->traffic);
 	note_taken(c, (size_t)result);

@@ -17,7 +17,7 @@ is_our_address(const struct connection *c, const struct ip *ip)
 	struct ip local, bound;
 
 	return ip_is_loopback(ip) ||
-	       (socket_local_ip(c->fd, &local) == 0 && ip_is_equal(ip, &local)) ||
+	       (socket_local_ip(c->stream.fd, &local) == 0 && ip_is_equal(ip, &local)) ||
 	       (ip_parse(span_cstr(c->gateway->conf->gateway.host), &bound) == 0 &&
 		   ip_is_equal(ip, &bound));
 }

@@ -229,7 +229,7 @@ is_origin_allowed(const struct connection *c, const struct http_head *head)
 		return true;
 	return http_head_count(head, "Origin") == 1 &&
 	       origin_check(origin->value, head->host, (const char *const *)conf->allowed_origins,
-		   conf->allowed_origins_count, false) != ORIGIN_REFUSED;
+		   conf->allowed_origins_count, stream_is_secure(&c->stream)) != ORIGIN_REFUSED;
 }
 
 static bool
@@ -452,6 +452,14 @@ is_too_large(struct connection *c, size_t bytes, unsigned lines)
 	return true;
 }
 
+static void
+refuse_cleartext(struct connection *c)
+{
+	outcome_settle(c, OUTCOME_BAD_REQUEST);
+	respond_error(c, 400, ERROR_INVALID_REQUEST,
+	    "This port speaks TLS; connect by https:// or wss://", "", AFTER_CLOSE);
+}
+
 static size_t
 on_data(struct connection *c, char *data, size_t len)
 {
@@ -459,6 +467,10 @@ on_data(struct connection *c, char *data, size_t len)
 	struct http_fault fault;
 	size_t used = 0;
 
+	if (c->cleartext) {
+		refuse_cleartext(c);
+		return 0;
+	}
 	/* A head that trickles in is not parsed again for each byte. */
 	if (!http_head_is_due(data, len, &c->traffic->head_scanned)) {
 		if (!is_too_large(c, len, 0))

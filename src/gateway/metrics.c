@@ -24,6 +24,7 @@
 #include "gateway/methods.h"
 #include "gateway/namespaces.h"
 #include "gateway/outcomes.h"
+#include "gateway/secure.h"
 #include "proto/errors.h"
 
 enum { LABELS_MAX = 160 };
@@ -150,6 +151,8 @@ static const struct vector {
 	    offsetof(struct counters, authentications), AUTH_VERDICTS, authentication_name },
 	{ "limits_reached", "limit", "Times that clients met a limit.",
 	    offsetof(struct counters, limits), LIMIT_COUNT, limit_label },
+	{ "tls_handshakes", "result", "Connections that were to speak TLS, by how they began.",
+	    offsetof(struct counters, tls_handshakes), SECURE_RESULTS, secure_result_name },
 	{ "closes", "code", "Connections ended, by WebSocket close code.",
 	    offsetof(struct counters, closes), COUNTERS_CLOSES, close_name },
 	{ "http_responses", "status", "HTTP responses, by class of status.",
@@ -391,6 +394,10 @@ write_gateway(const struct gateway *g, struct exposition *e)
 	    "When the gateway was started, in seconds since 1970 UTC.");
 	exposition_seconds(
 	    e, "start_time_seconds", EXPOSITION_GAUGE, "", all.started_real_ms * 1000000);
+	if (g->tls != NULL)
+		write_value(e, "tls_certificate_expiry_seconds", EXPOSITION_GAUGE, "seconds",
+		    "Time until the certificate expires, 86400 a day; 0 when it has.",
+		    secure_seconds_left(g));
 	write_value(e, "workers", EXPOSITION_GAUGE, NULL, "Workers that serve now.",
 	    census_workers_serving(g));
 	write_value(e, "workers_configured", EXPOSITION_GAUGE, NULL,

@@ -10,9 +10,12 @@
 #include "config.h"
 #include "gateway/census.h"
 #include "gateway/context.h"
+#include "gateway/secure.h"
 #include "gateway/sender.h"
 #include "bus/counters.h"
 #include "bus/segment.h"
+
+enum { DAY_S = 24 * 3600 };
 
 const char *
 report_status(const struct gateway *g)
@@ -107,6 +110,10 @@ report_details(const struct gateway *g, struct jsonw *w)
 	jsonw_array(w);
 	jsonw_cstr(w, g->address);
 	jsonw_array_end(w);
+	if (g->tls != NULL) {
+		jsonw_key(w, "certificateDaysLeft");
+		jsonw_uint(w, secure_seconds_left(g) / DAY_S);
+	}
 	jsonw_key(w, "sender");
 	jsonw_cstr(w, sender_name(g));
 	if (g->conf->config_path != NULL) {

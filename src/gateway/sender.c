@@ -92,7 +92,7 @@ send_one(struct sender *sender, struct connection *c)
 static bool
 is_known(struct gateway *g, struct connection *c)
 {
-	if (!c->known && uring_know(g->uring, c->fd) == 0)
+	if (!c->known && uring_know(g->uring, c->stream.fd) == 0)
 		c->known = true;
 	return c->known;
 }
@@ -157,7 +157,7 @@ submit_queued(struct gateway *g)
 		if (!is_known(g, c))
 			continue;
 		sender->waiting[count] = c;
-		uring_add(g->uring, c->fd, connection_queued(c), &sender->waiting[count++]);
+		uring_add(g->uring, c->stream.fd, connection_queued(c), &sender->waiting[count++]);
 	}
 	sender->count = 0;
 	if (count == 0)
@@ -216,7 +216,7 @@ sender_send(struct gateway *g, struct connection *c)
 		send_one(sender, c);
 		return;
 	}
-	uring_add(g->uring, c->fd, sender->run, c);
+	uring_add(g->uring, c->stream.fd, sender->run, c);
 	sender->waiting[sender->count++] = c;
 	if (uring_room(g->uring) == 0)
 		submit(g);

@@ -3,6 +3,8 @@
  */
 #include "gateway/traffic.h"
 
+#include <sys/uio.h>
+
 #include "base/alloc.h"
 #include "gateway/context.h"
 #include "gateway/stuck.h"
@@ -11,6 +13,7 @@
 enum {
 	SPARES_MAX = 256,
 	KEPT_BYTES = 4096, /* of each buffer of a spare one */
+	PARTS = 3,	   /* held, out, the run */
 };
 
 struct traffic *
@@ -101,10 +104,13 @@ add_part(struct iovec *part, const char *data, size_t len)
 	return 1;
 }
 
-int
-traffic_parts(struct gateway *g, const struct traffic *t, struct span run, struct iovec *ret_parts)
+ssize_t
+traffic_write(struct gateway *g, const struct traffic *t, struct stream *stream, struct span run,
+    bool *ret_is_all)
 {
-	size_t count = 0;
+	struct iovec parts[PARTS];
+	size_t count = 0, total = traffic_owed(t) + run.n;
+	ssize_t n;
 
 	if (t != NULL && t->held != NULL) {
 		struct span frame;
@@ -112,11 +118,14 @@ traffic_parts(struct gateway *g, const struct traffic *t, struct span run, struc
 
 		if (r < 0)
 			return r;
-		count += add_part(ret_parts, frame.p + frame.n - t->held_left, t->held_left);
+		count += add_part(parts, frame.p + frame.n - t->held_left, t->held_left);
 	}
 	if (t != NULL)
-		count += add_part(&ret_parts[count], t->out.data, t->out.len);
-	return (int)(count + add_part(&ret_parts[count], run.p, run.n));
+		count += add_part(&parts[count], t->out.data, t->out.len);
+	count += add_part(&parts[count], run.p, run.n);
+	n = stream_write(stream, parts, count);
+	*ret_is_all = n >= 0 && (size_t)n == total && !stream_owes(stream);
+	return n;
 }
 
 void

@@ -111,7 +111,7 @@ visit_follow(struct connection *c, const struct http_head *head)
 
 	if (c->local || c->gateway->conf->gateway.trusted_proxies_count == 0)
 		return VISIT_GOOD;
-	socket_peer_get(c->fd, &c->peer);
+	socket_peer_get(c->stream.fd, &c->peer);
 	if (!socket_peer_ip(&c->peer, &proxy) || !is_proxy(c->gateway, &proxy))
 		return VISIT_GOOD;
 	verdict = read_forwarded(c, head, &proxy);

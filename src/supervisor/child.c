@@ -343,7 +343,8 @@ child_configure(const struct child *child, uint64_t number, int config_fd)
 	int r = child->control_fd < 0 ? -EPIPE
 				      : control_send_config(child->control_fd, number, config_fd);
 
-	if (r < 0)
+	/* One whose end of the socket is closed is at its end, and about to be reaped. */
+	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
 		child_kill(child, "cannot be handed the configuration");
 }
 

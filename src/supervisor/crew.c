@@ -22,7 +22,7 @@ enum { SLOWNESS = 1 };
 enum { WORKER_STANDS_STILL_MS = 5000 * SLOWNESS };
 
 int
-crew_init(struct crew *crew, struct event_base *base, const struct resources *resources,
+crew_init(struct crew *crew, struct event_base *base, struct resources *resources,
     int (*worker_main)(const struct inherit *inherit), struct proctitle *title)
 {
 	unsigned rows;

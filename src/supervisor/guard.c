@@ -6,10 +6,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "conf/conf.h"
 #include "conf/settings.h"
 #include "sys/process.h"
+#include "sys/tls_context.h"
+
+enum { EXPIRY_DAYS = 14, DAY_MS = 24 * 3600 * 1000 };
 
 static bool
 has_credentials(const struct conf *conf)
@@ -40,6 +44,29 @@ guard_warn(const struct conf *conf)
 }
 
 void
+guard_warn_of_expiry(const struct conf *conf)
+{
+	const struct tls_server_options options = {
+		.cert = span_make((const char *)conf->tls_cert_pem.bytes, conf->tls_cert_pem.n),
+		.key = span_make((const char *)conf->tls_key_pem.bytes, conf->tls_key_pem.n),
+	};
+	struct tls_context *context;
+	struct tls_fault fault;
+	int64_t left_ms;
+
+	if (!conf->gateway.tls_enabled || tls_server_new(&options, &context, &fault) < 0)
+		return;
+	left_ms = (int64_t)tls_expires_ms(context) - (int64_t)clock_real_ms();
+	tls_context_unref(context);
+	if (left_ms < 0)
+		log_warning("the certificate %s has expired: clients will refuse it",
+		    conf->gateway.tls_cert);
+	else if (left_ms < EXPIRY_DAYS * DAY_MS)
+		log_warning("the certificate %s expires in %d days", conf->gateway.tls_cert,
+		    (int)(left_ms / DAY_MS));
+}
+
+void
 guard_tell_fixed(const struct conf *conf)
 {
 	for (size_t i = 0; i < settings_count(); i++) {
@@ -61,7 +88,7 @@ guard_forbid_core(const struct conf *conf)
 {
 	int r;
 
-	if (!conf->gateway.auth_enabled)
+	if (!conf->gateway.auth_enabled && !conf->gateway.tls_enabled)
 		return;
 	r = process_forbid_core();
 	if (r < 0)

@@ -167,6 +167,7 @@ commit(struct reload *reload, struct conf *conf)
 	log_changes(&reload->changes);
 	warn_of_authentication(&reload->changes, conf);
 	guard_tell_fixed(conf);
+	guard_warn_of_expiry(conf);
 	hand_out(reload, fd);
 	(void)close(fd);
 	return 0;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "bus/ring.h"
 #include "bus/roster.h"
@@ -122,6 +123,23 @@ resources_reserve(const struct resources *res, const struct conf *conf)
 	return r;
 }
 
+/* The lock file tells the command line whom to signal, and people where the gateway listens. */
+static int
+write_address(const struct resources *res)
+{
+	struct buf line = { 0 };
+	int r;
+
+	buf_append_cstr(&line, res->conf->gateway.tls_enabled ? "wss://" : "ws://");
+	binding_write_address(&line, res->conf->gateway.host, res->binding.port);
+	buf_append_cstr(&line, "\n");
+	r = buf_status(&line);
+	if (r == 0)
+		r = lockfile_write(res->lock_fd, buf_span(&line));
+	buf_fini(&line);
+	return r;
+}
+
 void
 resources_set_conf(struct resources *res, const struct conf *conf)
 {
@@ -132,6 +150,8 @@ resources_set_conf(struct resources *res, const struct conf *conf)
 	res->workers = resources_workers(conf);
 	roster_get_gateway(roster, &now);
 	roster_set_gateway(roster, now.supervisor_pid, now.started_real_ms, res->workers);
+	if (write_address(res) < 0)
+		log_warning("the address in %s could not be renewed", res->lock_path);
 }
 
 /*
@@ -202,21 +222,22 @@ take_lock(struct resources *res, struct buf *reason)
 	return r;
 }
 
-/* The lock file tells the command line whom to signal, and people where the gateway listens. */
 static int
 fill_lock(struct resources *res, struct buf *reason)
 {
-	struct buf line = { 0 };
-	int r;
+	int r = write_address(res);
 
-	buf_append_cstr(&line, "ws://");
-	binding_write_address(&line, res->conf->gateway.host, res->binding.port);
-	buf_append_cstr(&line, "\n");
-	r = buf_status(&line);
-	if (r == 0)
-		r = lockfile_write(res->lock_fd, buf_span(&line));
-	buf_fini(&line);
 	return r < 0 ? explain_path("write", res->lock_path, r, reason) : 0;
+}
+
+static int
+make_tickets(struct resources *res, struct buf *reason)
+{
+	int r = tickets_init(&res->tickets, clock_mono_ms());
+
+	if (r < 0)
+		buf_printf(reason, "Cannot make keys: %s", strerror(-r));
+	return r;
 }
 
 static int
@@ -301,6 +322,7 @@ open_all(struct resources *res, struct buf *reason)
 	    (r = ownership_decide(res->conf, &res->identity, reason)) < 0 ||
 	    (r = bind_port(res, reason)) < 0 || (r = make_folders(res, reason)) < 0 ||
 	    (r = take_lock(res, reason)) < 0 || (r = fill_lock(res, reason)) < 0 ||
+	    (r = make_tickets(res, reason)) < 0 ||
 	    (r = logs_open(res->conf, res->foreground, &res->log_fd, reason)) < 0 ||
 	    (r = open_segment(res, reason)) < 0)
 		return r;
@@ -348,13 +370,15 @@ resources_close(struct resources *res, enum resources_fate fate)
 		lockfile_release(res->lock_fd);
 	mem_free(res->lock_path);
 	mem_free(res->socket_path);
+	tickets_wipe(&res->tickets);
 }
 
 void
-resources_share(const struct resources *res, struct inherit *inherit)
+resources_share(struct resources *res, struct inherit *inherit)
 {
 	inherit->conf = res->conf;
 	inherit->segment = res->segment;
+	inherit->tickets = &res->tickets;
 	memcpy(inherit->listen_fds, res->binding.fds, sizeof(inherit->listen_fds));
 	inherit->listen_count = res->binding.count;
 	inherit->unix_fd = res->unix_fd;

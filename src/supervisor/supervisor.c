@@ -336,6 +336,7 @@ run(struct supervisor *s)
 	buf_fini(&reason);
 	guard_warn(s->options->conf);
 	guard_tell_fixed(s->options->conf);
+	guard_warn_of_expiry(s->options->conf);
 	serve(s);
 	tear_down(s);
 	if (s->status == 0)

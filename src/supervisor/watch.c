@@ -20,6 +20,7 @@
 #include "bus/segment.h"
 #include "supervisor/crew.h"
 #include "sys/process.h"
+#include "sys/tickets.h"
 
 enum {
 	TICK_MS = 200,
@@ -103,6 +104,9 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	for (unsigned i = 0; i < watch->crew->count; i++)
 		check_heartbeat(watch, &watch->crew->children[i], now_ms);
 	check_locks(watch);
+	/* Every process does so for itself. */
+	if (tickets_advance(watch->crew->context.shared.tickets, now_ms) < 0)
+		log_warning("keys of TLS sessions could not be changed: out of memory");
 	sample_all(watch, now_ms);
 }
 

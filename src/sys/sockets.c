@@ -130,7 +130,9 @@ socket_send(int fd, const struct iovec *parts, size_t count)
 		n = count == 1 ? send(fd, parts->iov_base, parts->iov_len, FLAGS)
 			       : sendmsg(fd, &message, FLAGS);
 	while (n < 0 && errno == EINTR);
-	return n < 0 && socket_is_full(errno) ? 0 : n;
+	if (n < 0)
+		return socket_is_full(errno) ? 0 : -errno;
+	return n;
 }
 
 bool

@@ -5,6 +5,8 @@
 #include "worker/reconfigure.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/log.h"
@@ -15,9 +17,11 @@
 #include "gateway/auth.h"
 #include "gateway/context.h"
 #include "gateway/deadlines.h"
+#include "gateway/secure.h"
 #include "sys/control.h"
 #include "sys/process.h"
 #include "sys/sealed.h"
+#include "sys/tls_context.h"
 
 enum {
 	IDLE_HTTP_MS = 60 * 1000,
@@ -33,6 +37,16 @@ reconfigure_lengths(const struct conf *conf, uint32_t *ret_length_ms)
 	ret_length_ms[DEADLINE_PONG] = conf->gateway.pong_timeout_ms;
 	ret_length_ms[DEADLINE_MESSAGE] = conf->gateway.message_timeout_ms;
 	ret_length_ms[DEADLINE_CLOSE] = LINGER_MS;
+}
+
+void
+reconfigure_address(struct gateway *g)
+{
+	const char *host = g->conf->gateway.host;
+	bool ipv6 = strchr(host, ':') != NULL;
+
+	snprintf(g->address, sizeof(g->address), "%s://%s%s%s:%u", g->tls != NULL ? "wss" : "ws",
+	    ipv6 ? "[" : "", host, ipv6 ? "]" : "", g->port);
 }
 
 static int
@@ -56,17 +70,20 @@ change_auth_take(struct gateway *g, struct auth *auth)
 	if (ended > 0)
 		log_info("%u connections ended, since the new configuration does not let them in",
 		    ended);
-	if (auth_is_enabled(auth) && process_forbid_core() < 0)
+	if ((auth_is_enabled(auth) || g->tls != NULL) && process_forbid_core() < 0)
 		log_warning("core files cannot be forbidden");
 }
 
 static void
-put_in_force_take(
-    struct reconfigure *reconfigure, struct gateway *g, struct conf *conf, struct auth *auth)
+put_in_force_take(struct reconfigure *reconfigure, struct gateway *g, struct conf *conf,
+    struct auth *auth, struct tls_context *tls)
 {
 	uint32_t length_ms[DEADLINE_KINDS];
 
 	g->conf = conf;
+	tls_context_unref(g->tls);
+	g->tls = tls;
+	reconfigure_address(g);
 	change_auth_take(g, auth);
 	conf_free(reconfigure->own);
 	reconfigure->own = conf;
@@ -81,18 +98,22 @@ reconfigure_take(struct reconfigure *reconfigure, struct gateway *g, int control
 {
 	struct control_config order;
 	struct conf *conf = NULL;
+	struct tls_context *tls = NULL;
 	struct auth *auth;
 	int r;
 
 	if (control_read_config(message, &order) < 0)
 		return -EBADMSG;
 	r = read_conf(message->fds[0], &conf);
+	if (r == 0)
+		r = secure_context_new(conf, g->tickets, &tls);
 	auth = r == 0 ? auth_new(conf) : NULL;
 	if (auth != NULL) {
-		put_in_force_take(reconfigure, g, conf, auth);
-	} else if (r == 0) {
+		put_in_force_take(reconfigure, g, conf, auth, tls);
+	} else {
+		tls_context_unref(tls);
 		conf_free(conf);
-		r = -ENOMEM;
+		r = r < 0 ? r : -ENOMEM;
 	}
 	return control_send_taken(control_fd, order.number, r);
 }

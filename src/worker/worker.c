@@ -36,6 +36,7 @@
 #include "gateway/recent.h"
 #include "gateway/reloads.h"
 #include "gateway/roll.h"
+#include "gateway/secure.h"
 #include "gateway/sender.h"
 #include "gateway/stuck.h"
 #include "gateway/traffic.h"
@@ -43,6 +44,8 @@
 #include "proto/deflate.h"
 #include "sys/control.h"
 #include "sys/sandbox.h"
+#include "sys/tickets.h"
+#include "sys/tls_context.h"
 #include "worker/acceptor.h"
 #include "worker/drain.h"
 #include "worker/reconfigure.h"
@@ -93,6 +96,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	roster_beat(w->gateway.roster, w->gateway.slot, now_ms);
+	if (w->gateway.tickets != NULL && tickets_advance(w->gateway.tickets, now_ms) < 0)
+		log_warning("keys of TLS sessions could not be changed: out of memory");
 	if (w->acceptor != NULL)
 		acceptor_tick(w->acceptor, now_ms);
 	turn_tick(&w->gateway, now_ms);
@@ -172,13 +177,10 @@ on_control(evutil_socket_t fd, short what, void *arg)
 static void
 fill_names(struct gateway *g, const struct inherit *inherit)
 {
-	const char *host = g->conf->gateway.host;
-	bool ipv6 = strchr(host, ':') != NULL;
-
 	if (gethostname(g->host, sizeof(g->host) - 1) != 0)
 		snprintf(g->host, sizeof(g->host), "localhost");
-	snprintf(g->address, sizeof(g->address), "ws://%s%s%s:%u", ipv6 ? "[" : "", host,
-	    ipv6 ? "]" : "", inherit->port);
+	g->port = inherit->port;
+	reconfigure_address(g);
 }
 
 static struct deadlines *
@@ -206,6 +208,9 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	list_init(&g->dirty);
 	list_init(&g->graveyard);
 	list_init(&g->pendings);
+	g->tickets = inherit->tickets;
+	if (secure_context_new(g->conf, g->tickets, &g->tls) < 0)
+		return false;
 	fill_names(g, inherit);
 	census_refresh(g);
 	g->read_buffer = mem_alloc(GATEWAY_READ_BYTES);
@@ -283,6 +288,7 @@ worker_free(struct worker *w)
 	stuck_frames_free(g->stuck);
 	audiences_free(g->audiences);
 	auth_free(g->auth);
+	tls_context_unref(g->tls);
 	deadlines_free(g->deadlines);
 	buf_fini(&g->text);
 	buf_fini(&g->reply);

@@ -47,25 +47,26 @@ watch(struct client *c, int operation)
 		.data.ptr = c,
 	};
 
-	if (epoll_ctl(c->group->epoll_fd, operation, c->fd, &event) != 0)
+	if (epoll_ctl(c->group->epoll_fd, operation, c->socket.fd, &event) != 0)
 		bench_die("epoll_ctl: %s", strerror(errno));
 }
 
 void
 client_flush(struct client *c)
 {
-	while (c->out.len > 0) {
-		ssize_t n = send(c->fd, c->out.data, c->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	const struct iovec part = { .iov_base = c->out.data, .iov_len = c->out.len };
+	bool wants_write;
 
-		if (n > 0)
-			buf_consume(&c->out, (size_t)n);
-		else if (errno == EAGAIN)
-			break;
-		else if (errno != EINTR)
-			bench_die("send: %s", strerror(errno));
+	if (c->out.len > 0 || c->wants_write) {
+		ssize_t n = stream_write(&c->socket, &part, c->out.len > 0);
+
+		if (n < 0)
+			bench_die("send: %s", stream_why(&c->socket, (int)n));
+		buf_consume(&c->out, (size_t)n);
 	}
-	if (c->wants_write != (c->out.len > 0)) {
-		c->wants_write = c->out.len > 0;
+	wants_write = stream_owes(&c->socket) || (c->out.len > 0 && stream_is_open(&c->socket));
+	if (c->wants_write != wants_write) {
+		c->wants_write = wants_write;
 		watch(c, EPOLL_CTL_MOD);
 	}
 }
@@ -127,7 +128,12 @@ client_open(struct client *c, struct client_group *group, enum client_role role)
 	c->group = group;
 	c->role = role;
 	c->next = 1;
-	c->fd = dial(group);
+	stream_init(&c->socket, dial(group));
+	if (group->tls != NULL) {
+		c->socket.tls = tls_connect(group->tls, c->socket.fd, "127.0.0.1");
+		if (c->socket.tls == NULL)
+			bench_die("out of memory");
+	}
 	watch(c, EPOLL_CTL_ADD);
 	ask_upgrade(c);
 }
@@ -226,12 +232,14 @@ client_on_event(struct client *c, uint32_t events)
 		client_flush(c);
 	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0)
 		return;
-	n = recv(c->fd, data, sizeof(data), MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	n = stream_read(&c->socket, data, sizeof(data));
+	if (n == -EAGAIN) {
+		client_flush(c);
 		return;
+	}
 	if (n <= 0)
 		bench_die("the server closed a connection%s%s", n < 0 ? ": " : "",
-		    n < 0 ? strerror(errno) : "");
+		    n < 0 ? stream_why(&c->socket, (int)n) : "");
 	c->group->now_ns = clock_mono_ns();
 	c->group->wire_bytes += (uint64_t)n;
 	if (c->state == CLIENT_UPGRADING)
@@ -244,7 +252,7 @@ client_on_event(struct client *c, uint32_t events)
 void
 client_stop_reading(struct client *c)
 {
-	epoll_ctl(c->group->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
+	epoll_ctl(c->group->epoll_fd, EPOLL_CTL_DEL, c->socket.fd, NULL);
 }
 
 void
@@ -254,8 +262,9 @@ client_close(struct client *c)
 
 	if (c->group == NULL)
 		return;
-	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	close(c->fd);
+	setsockopt(c->socket.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	stream_strip(&c->socket);
+	stream_close(&c->socket);
 	wire_fini(&c->wire);
 	buf_fini(&c->out);
 	buf_fini(&c->head);

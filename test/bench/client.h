@@ -13,11 +13,13 @@
 #include "base/buf.h"
 #include "base/span.h"
 #include "proto/frame.h"
+#include "sys/stream.h"
 #include "wire.h"
 
 struct client;
 struct dialect;
 struct inflater;
+struct tls_context;
 
 enum client_role { ROLE_SUBSCRIBER, ROLE_PUBLISHER, ROLE_CALLER, ROLE_COUNT };
 
@@ -35,6 +37,7 @@ struct client_group {
 	uint16_t port;
 	size_t size;		   /* of a payload, in bytes */
 	struct inflater *inflater; /* NULL: permessage-deflate is not offered */
+	struct tls_context *tls;   /* NULL: without TLS */
 	const struct dialect *dialect;
 	const struct client_handlers *handlers;
 	void *owner;	 /* for the handlers */
@@ -50,7 +53,7 @@ enum client_state { CLIENT_UPGRADING, CLIENT_GREETING, CLIENT_READY };
 
 struct client {
 	struct client_group *group;
-	int fd;
+	struct stream socket;
 	enum client_role role;
 	enum client_state state;
 	bool wants_write;

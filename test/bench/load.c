@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "sys/tls_context.h"
 #include "inflate.h"
 
 enum { EVENTS_AT_ONCE = 64, SPARE_DESCRIPTORS = 16 };
@@ -53,6 +54,8 @@ load_open(
 		.handlers = handlers,
 		.owner = owner,
 	};
+	if (o->tls && tls_client_new(NULL, true, &load->group.tls) < 0)
+		bench_die("out of memory");
 	if (load->group.epoll_fd < 0)
 		bench_die("epoll_create1: %s", strerror(errno));
 }
@@ -65,6 +68,7 @@ load_close(struct load *load)
 	client_close(&load->publisher);
 	close(load->group.epoll_fd);
 	inflater_free(load->group.inflater);
+	tls_context_unref(load->group.tls);
 	free(load->clients);
 }
 

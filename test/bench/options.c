@@ -42,6 +42,7 @@ static const struct description table[] = {
 	{ "hold", NULL, "keep the connections until standard input ends (fanout)", FLAG,
 	    FIELD(hold), 0, 0 },
 	{ "deflate", NULL, "offer permessage-deflate", FLAG, FIELD(deflate), 0, 0 },
+	{ "tls", NULL, "speak TLS, with whomever it is", FLAG, FIELD(tls), 0, 0 },
 	{ "json", NULL, "print one line of JSON", FLAG, FIELD(json), 0, 0 },
 	{ "dialect", "NAME", "lurkbot, bare, nchan, mqtt or nats (lurkbot)", DIALECT,
 	    FIELD(dialect), 0, 0 },

@@ -99,8 +99,8 @@ class Follower:
         self.told = asyncio.Event()
 
     async def hello(self):
-        ws = await websockets.connect(self.chaos.gateway.url, compression=None, max_size=None,
-                                      open_timeout=10, ping_interval=None, close_timeout=1)
+        ws = await websockets.connect(self.chaos.gateway.url, ssl=self.chaos.gateway.ssl, compression=None,
+                                      max_size=None, open_timeout=10, ping_interval=None, close_timeout=1)
         await ws.send(json.dumps({
             **HELLO, "client": {**HELLO["client"], "id": f"follower-{self.number}"},
             "subscribe": self.subscription,

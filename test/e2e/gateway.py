@@ -2,7 +2,9 @@
 nothing is left behind when it has stopped."""
 
 import asyncio
+import atexit
 import contextlib
+import functools
 import glob
 import hashlib
 import http.client
@@ -13,14 +15,18 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 import zlib
 
 import websockets
 
+from certificates import Authority
+
 LURKBOT = os.environ.get("LURKBOT", str(pathlib.Path(__file__).parents[2] / "build" / "lurkbot"))
 SENDER = os.environ.get("LURKBOT_TEST_SENDER")  # gateway.sender of all that say nothing of it
+TLS = os.environ.get("LURKBOT_TEST_TLS") == "1"  # all that say nothing of it speak TLS
 SLOW = float(os.environ.get("LURKBOT_TEST_SLOW", "1"))  # sanitizer builds need more patience
 PATIENCE = 20.0 * SLOW
 # So that two gateways have room in the 64 MB of /dev/shm that a container is given.
@@ -64,6 +70,21 @@ def can_become_nobody():
         ranges = [list(map(int, line.split())) for line in f]
     return SLOW == 1 and any(first <= 65534 < first + count for first, _, count in ranges)
 
+_folders = contextlib.ExitStack()
+atexit.register(_folders.close)
+
+
+@functools.cache
+def authority():
+    """Whom the tests of this process trust, and (certificate, key) of a gateway."""
+    signs = Authority(_folders.enter_context(tempfile.TemporaryDirectory(prefix="lurkbot-test-")))
+    return signs, signs.issue()
+
+
+def tls_settings():
+    cert, key = authority()[1]
+    return {"tls_enabled": True, "tls_cert": cert, "tls_key": key}
+
 
 class Gateway:
     """Starts `lurkbot gateway start` in the foreground. Settings are those under `gateway`."""
@@ -73,6 +94,8 @@ class Gateway:
         self.settings = {"port": 0, "workers": 2, "ring_bytes": RING_BYTES, **settings}
         if SENDER:
             self.settings.setdefault("sender", SENDER)
+        if TLS and "tls_enabled" not in self.settings:
+            self.settings.update(tls_settings())
         self.process = None
         self.lines = []
         self._more = threading.Condition()
@@ -167,7 +190,10 @@ class Gateway:
     @property
     def address(self):
         with open(os.path.join(self.home, "run", "gateway.lock")) as f:
-            return f.read().split("\n")[2].strip()
+            lines = f.read().split("\n")
+        if len(lines) < 3:
+            raise ConnectionError("a gateway is about to start, and has not said where it listens")
+        return lines[2].strip()
 
     @property
     def port(self):
@@ -175,13 +201,26 @@ class Gateway:
 
     @property
     def url(self):
-        return f"ws://127.0.0.1:{self.port}/"
+        return f"{'wss' if self.ssl else 'ws'}://127.0.0.1:{self.port}/"
+
+    @functools.cached_property
+    def ssl(self):
+        """What its clients need, where it speaks TLS; else None."""
+        return authority()[0].context() if self.settings.get("tls_enabled") else None
+
+    def over(self, raw):
+        """Options of websockets.connect for a socket that is connected already."""
+        return {"sock": raw, **({"ssl": self.ssl, "server_hostname": "127.0.0.1"} if self.ssl else {})}
 
     # --- talking to it ------------------------------------------------------------------------
 
     def http(self, path, method="GET", headers=None, body=None):
         """One request on a connection of its own: (status, headers, body)."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        if self.ssl:
+            connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=PATIENCE,
+                                                     context=self.ssl)
+        else:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             connection.request(method, path, body=body, headers=headers or {})
             response = connection.getresponse()
@@ -282,8 +321,8 @@ class Client:
 
 async def connect(gateway, subscribe=None, client=None, **options):
     """Connects and says hello."""
-    ws = await websockets.connect(gateway.url, max_size=None, compression=None, open_timeout=PATIENCE,
-                                  ping_interval=None, **options)
+    ws = await websockets.connect(gateway.url, ssl=gateway.ssl, max_size=None, compression=None,
+                                  open_timeout=PATIENCE, ping_interval=None, **options)
     hello = dict(HELLO)
     if client:
         hello["client"] = {**HELLO["client"], **client}
@@ -300,8 +339,8 @@ async def connect_narrow(gateway, **options):
     raw = socket.socket()
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     raw.connect(("127.0.0.1", gateway.port))
-    return await websockets.connect(gateway.url, sock=raw, ping_interval=None, max_size=None,
-                                    max_queue=1, read_limit=1024, **options)
+    return await websockets.connect(gateway.url, **gateway.over(raw), ping_interval=None,
+                                    max_size=None, max_queue=1, read_limit=1024, **options)
 
 
 async def follow(ws, position, last, stall):

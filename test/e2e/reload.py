@@ -133,7 +133,7 @@ class Follower(asyncio.Protocol):
         while not self.storm.stopping:
             self.reset()
             await asyncio.get_running_loop().create_connection(
-                lambda: self, "127.0.0.1", self.storm.port)
+                lambda: self, "127.0.0.1", self.storm.port, ssl=self.storm.gateway.ssl)
             code = await self.gone
             if not self.storm.stopping and not (self.storm.resize and code == 1012):
                 self.storm.fault(f"follower {self.number} was closed: {code}")
@@ -152,7 +152,7 @@ class Watcher:
             hello = {**HELLO, "subscribe": {"events": ["config.*"]}}
             if self.position is not None:
                 hello["resume"] = {"epoch": self.epoch, "seq": self.position}
-            async with websockets.connect(self.storm.gateway.url, ping_interval=None) as ws:
+            async with websockets.connect(self.storm.gateway.url, ssl=self.storm.gateway.ssl, ping_interval=None) as ws:
                 await ws.send(json.dumps(hello))
                 with contextlib.suppress(websockets.ConnectionClosed):
                     await self.listen(ws)

@@ -16,7 +16,8 @@ def run(coroutine):
 
 
 async def open_socket(gateway):
-    return await websockets.connect(gateway.url, compression=None, ping_interval=None, max_size=None)
+    return await websockets.connect(gateway.url, ssl=gateway.ssl, compression=None, ping_interval=None,
+                                    max_size=None)
 
 
 async def receive(ws):
@@ -236,14 +237,15 @@ def test_binary_invalid_utf8_and_too_big(session_gateway):
 
 def test_subprotocol(session_gateway):
     async def scenario():
-        ws = await websockets.connect(session_gateway.url, subprotocols=["other", "lurkbot.v1"])
+        ws = await websockets.connect(session_gateway.url, ssl=session_gateway.ssl,
+                                      subprotocols=["other", "lurkbot.v1"])
         assert ws.subprotocol == "lurkbot.v1"
         await ws.close()
-        ws = await websockets.connect(session_gateway.url + "ws")
+        ws = await websockets.connect(session_gateway.url + "ws", ssl=session_gateway.ssl)
         assert ws.subprotocol is None
         await ws.close()
         with pytest.raises(websockets.InvalidStatusCode) as refused:
-            await websockets.connect(session_gateway.url + "elsewhere")
+            await websockets.connect(session_gateway.url + "elsewhere", ssl=session_gateway.ssl)
         assert refused.value.status_code == 404
     run(scenario())
 

@@ -39,8 +39,8 @@ async def publish(client, count, size=10, name="load.x", first=0):
 
 async def come_back(gateway, epoch, seq, subscribe=None, client="resumer"):
     """Says hello with a position; returns the client and what hello-ok says of it."""
-    ws = await websockets.connect(gateway.url, max_size=None, compression=None, open_timeout=PATIENCE,
-                                  ping_interval=None)
+    ws = await websockets.connect(gateway.url, ssl=gateway.ssl, max_size=None, compression=None,
+                                  open_timeout=PATIENCE, ping_interval=None)
     hello = {**HELLO, "client": {**HELLO["client"], "id": client},
              "resume": {"epoch": epoch, "seq": seq}}
     if subscribe is not None:
@@ -56,8 +56,8 @@ async def mute(gateway, subscribe=None):
     raw = socket.socket()
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     raw.connect(("127.0.0.1", gateway.port))
-    ws = await websockets.connect(gateway.url, sock=raw, compression=None, ping_interval=None,
-                                  max_size=None, max_queue=1, read_limit=1024)
+    ws = await websockets.connect(gateway.url, **gateway.over(raw), compression=None,
+                                  ping_interval=None, max_size=None, max_queue=1, read_limit=1024)
     hello = dict(HELLO, subscribe=subscribe) if subscribe else HELLO
     await ws.send(json.dumps(hello))
     answer = json.loads(await asyncio.wait_for(ws.recv(), PATIENCE))

@@ -28,7 +28,7 @@ open_client(struct client *c, const char *answer, peer_act act, pid_t *ret_pid)
 
 	*ret_pid = support_peer(answer, act, &fd);
 	client_init(c);
-	assert_int_equal(endpoint_from_address(&endpoint, "h", 1), 0);
+	assert_int_equal(endpoint_from_address(&endpoint, "h", 1, false), 0);
 	status = client_upgrade_take(c, fd, &endpoint, "token", soon());
 	endpoint_fini(&endpoint);
 	return status;

@@ -52,7 +52,7 @@ urls(void **state)
 static void
 bad_urls(void **state)
 {
-	static const char *const urls[] = { "", "ws://", "h:1", "http://h", "wss://h", "ws:/h",
+	static const char *const urls[] = { "", "ws://", "h:1", "http://h", "wsss://h", "ws:/h",
 		"ws://h:99999", "ws://u@h", "ws://h/ b", "ws://h/#x", "ws://h:1\r\nX: y",
 		"ws://:80", "ws://h/%zz" };
 
@@ -75,7 +75,7 @@ zone_is_not_told(void **state)
 	struct endpoint e;
 
 	(void)state;
-	assert_int_equal(endpoint_from_address(&e, "fe80::1%eth0", 5), 0);
+	assert_int_equal(endpoint_from_address(&e, "fe80::1%eth0", 5, false), 0);
 	assert_string_equal(e.host, "fe80::1%eth0");
 	assert_string_equal(e.authority, "[fe80::1]:5");
 	endpoint_fini(&e);
@@ -161,13 +161,13 @@ tcp(void **state)
 
 	(void)state;
 	assert_int_equal(listener_open_tcp("127.0.0.1", 0, 1, &listener, &port), 0);
-	assert_int_equal(endpoint_from_address(&e, "127.0.0.1", port), 0);
+	assert_int_equal(endpoint_from_address(&e, "127.0.0.1", port, false), 0);
 	assert_int_equal(endpoint_connect(&e, clock_mono_ms() + 5000, &fd), 0);
 	close(fd);
 	close(listener);
 	assert_int_equal(endpoint_connect(&e, clock_mono_ms() + 5000, &fd), -ECONNREFUSED);
 	endpoint_fini(&e);
-	assert_int_equal(endpoint_from_address(&e, "no.such.host.invalid", 1), 0);
+	assert_int_equal(endpoint_from_address(&e, "no.such.host.invalid", 1, false), 0);
 	assert_true(endpoint_connect(&e, clock_mono_ms() + 5000, &fd) < 0);
 	endpoint_fini(&e);
 }

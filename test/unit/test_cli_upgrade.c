@@ -32,7 +32,7 @@ begin(const char *token, struct buf *request)
 	struct endpoint endpoint;
 	struct upgrade u;
 
-	assert_int_equal(endpoint_from_address(&endpoint, "::1", 80), 0);
+	assert_int_equal(endpoint_from_address(&endpoint, "::1", 80, false), 0);
 	assert_int_equal(upgrade_write(&u, &endpoint, token, request), 0);
 	endpoint_fini(&endpoint);
 	return u;

@@ -57,7 +57,7 @@ set_up(void **state)
 		struct connection *c = &clients[i];
 
 		*c = (struct connection){
-			.gateway = &g, .handler = &handler, .fd = -1, .framed = true
+			.gateway = &g, .handler = &handler, .stream = { .fd = -1 }, .framed = true
 		};
 		list_init(&c->dirty);
 		list_init(&c->pendings);
