@@ -18,6 +18,7 @@
 #include <seccomp.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/macros.h"
@@ -133,6 +134,8 @@ static const struct narrow narrow[] = {
 	{ SCMP_SYS(fcntl), 1, UINT32_MAX, F_GETFD },
 	{ SCMP_SYS(fcntl), 1, UINT32_MAX, F_GETFL },
 	{ SCMP_SYS(fcntl), 1, UINT32_MAX, F_GET_SEALS },
+	/* From the first reload with tokens on there is to be no core file. */
+	{ SCMP_SYS(prlimit64), 1, UINT32_MAX, RLIMIT_CORE },
 };
 
 /*
