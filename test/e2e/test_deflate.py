@@ -288,6 +288,24 @@ def test_an_event_is_compressed_once(start):
         ws.socket.close()
 
 
+def test_an_event_of_a_kilobyte_takes_less_than_a_third(start):
+    """As a page of sessions or jobs is: records with the same keys."""
+    gateway = start(workers=1)
+    channels = ["discord", "telegram", "slack", "web", "signal"]
+    sessions = [{"sessionKey": f"agent:main:channel:{channel}", "agent": "main", "channel": channel,
+                 "model": "claude-opus", "state": "idle", "messages": 12 + 7 * i, "tokensIn": 1203 + 311 * i,
+                 "tokensOut": 881 + 97 * i, "updatedAt": f"2026-01-31T09:2{i}:11.482Z"}
+                for i, channel in enumerate(channels)]
+    with raw_subscriber(gateway, ["load.*"]) as ws:
+        gateway.cli("gateway", "publish", "load.x", "--payload", json.dumps({"sessions": sessions}))
+        opcode, payload, is_compressed = ws.receive_any()
+    whole = inflate(payload)
+    assert (opcode, is_compressed) == (TEXT, True)
+    assert json.loads(whole)["payload"] == {"sessions": sessions}
+    assert 900 < len(whole) < 1300
+    assert len(payload) < len(whole) / 3
+
+
 def test_answers_are_compressed(gateway):
     with raw_subscriber(gateway, []) as ws:
         ws.send(frame(TEXT, b'{"id":"1","type":"request","method":"health"}'))
