@@ -21,6 +21,13 @@
 
 struct filter;
 
+/* What a filter never takes, whatever it names. */
+enum filter_restriction {
+	FILTER_ALLOWS_ALL,
+	FILTER_FORBIDS_ADMIN, /* the admin events */
+	FILTER_FORBIDS_ALL,
+};
+
 /*
  * A filter of copies of the given spans, which the caller has validated. patterns NULL: the default;
  * not NULL with count 0: no event at all. key_count 0: whatever the key. NULL without memory. Freed
@@ -30,10 +37,10 @@ struct filter *filter_new(const struct span *patterns, size_t pattern_count,
     const struct span *keys, size_t key_count) must_check;
 
 /*
- * Makes it a filter that never takes an admin event, whatever it names: for a connection that may not
- * have them. It is another filter than before. Only before it is shared.
+ * Takes out of it what a connection may not have. It is another filter than before. Only before it is
+ * shared.
  */
-void filter_restrict(struct filter *);
+void filter_restrict(struct filter *, enum filter_restriction);
 
 /* Frees it; NULL is allowed. */
 void filter_free(struct filter *);

@@ -134,8 +134,11 @@ admission_leave(struct connection *c)
 void
 admission_restrict(const struct connection *c, struct filter *filter)
 {
-	if (!identity_has(c->identity, SCOPE_ADMIN))
-		filter_restrict(filter);
+	/* The hello asks for events, too, and is no method that a scope would be asked for. */
+	if (!identity_has(c->identity, SCOPE_READ))
+		filter_restrict(filter, FILTER_FORBIDS_ALL);
+	else if (!identity_has(c->identity, SCOPE_ADMIN))
+		filter_restrict(filter, FILTER_FORBIDS_ADMIN);
 }
 
 void

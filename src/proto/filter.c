@@ -10,7 +10,7 @@
  * bytes are the three arrays and the `*`, each text behind its length, so that no text can be taken
  * for the border of another (keys may hold any bytes):
  *
- *	is restricted │ count of exact names │ (length │ bytes)* │ count of prefixes │ … │ has `*` │
+ *	what is forbidden │ count of exact names │ (length │ bytes)* │ count of prefixes │ … │ has `*` │
  *	count of keys │ …
  */
 #include "proto/filter.h"
@@ -31,8 +31,8 @@ struct set {
 struct filter {
 	struct set exact, prefixes, keys;
 	bool has_star;
-	bool is_restricted;
-	char *restriction; /* where the canonical bytes say so */
+	enum filter_restriction restriction;
+	char *restriction_at; /* where the canonical bytes say so */
 	struct span canon;
 };
 
@@ -175,8 +175,8 @@ filter_new(
 		return NULL;
 	items = (struct span *)(f + 1);
 	canon = at = (char *)(items + pattern_count + key_count);
-	f->restriction = at;
-	put_number(&at, false);
+	f->restriction_at = at;
+	put_number(&at, FILTER_ALLOWS_ALL);
 	sort_out(f, patterns, pattern_count, items);
 	f->keys = (struct set){ .items = items + pattern_count, .n = key_count };
 	if (key_count > 0)
@@ -193,12 +193,12 @@ filter_new(
 }
 
 void
-filter_restrict(struct filter *f)
+filter_restrict(struct filter *f, enum filter_restriction restriction)
 {
-	char *at = f->restriction;
+	char *at = f->restriction_at;
 
-	f->is_restricted = true;
-	put_number(&at, true);
+	f->restriction = restriction;
+	put_number(&at, restriction);
 }
 
 void
@@ -220,7 +220,7 @@ is_admin(struct span event)
 bool
 filter_takes(const struct filter *f, struct span event, struct span key)
 {
-	if (f->keys.n > 0 && !set_has(&f->keys, key))
+	if (f->restriction == FILTER_FORBIDS_ALL || (f->keys.n > 0 && !set_has(&f->keys, key)))
 		return false;
 	if (is_admin(event))
 		return filter_names_admin(f, event);
@@ -230,7 +230,7 @@ filter_takes(const struct filter *f, struct span event, struct span key)
 bool
 filter_names_admin(const struct filter *f, struct span event)
 {
-	if (f->is_restricted)
+	if (f->restriction != FILTER_ALLOWS_ALL)
 		return false;
 	if (set_has(&f->prefixes, admin_namespace))
 		return event.n == 0 || is_admin(event);

@@ -112,6 +112,32 @@ test_admin_events_by_name_only(void **state)
 	assert_false(takes("gateway.connected.*", "", "gateway.connected", ""));
 }
 
+/* What is forbidden is not taken by any name, and not by who shares an audience with others. */
+static void
+test_restrictions(void **state)
+{
+	static const char patterns[] = "* gateway.* gateway.connected agent.run";
+	struct filter *all = make(patterns, ""), *admin = make(patterns, ""),
+		      *none = make(patterns, "");
+
+	(void)state;
+	filter_restrict(admin, FILTER_FORBIDS_ADMIN);
+	filter_restrict(none, FILTER_FORBIDS_ALL);
+	assert_true(filter_takes(all, SPAN("gateway.connected"), SPAN("")));
+	assert_false(filter_takes(admin, SPAN("gateway.connected"), SPAN("")));
+	assert_true(filter_takes(admin, SPAN("agent.run"), SPAN("")));
+	assert_false(filter_takes(none, SPAN("gateway.connected"), SPAN("")));
+	assert_false(filter_takes(none, SPAN("agent.run"), SPAN("")));
+	assert_false(filter_takes(none, SPAN("session.message"), SPAN("key")));
+	assert_false(filter_names_admin(none, SPAN("")));
+	assert_false(span_is_equal(filter_canon(all), filter_canon(admin)));
+	assert_false(span_is_equal(filter_canon(all), filter_canon(none)));
+	assert_false(span_is_equal(filter_canon(admin), filter_canon(none)));
+	filter_free(all);
+	filter_free(admin);
+	filter_free(none);
+}
+
 static bool
 names_admin(const char *patterns, const char *event)
 {
@@ -329,6 +355,7 @@ main(void)
 		cmocka_unit_test(test_empty_takes_nothing),
 		cmocka_unit_test(test_patterns),
 		cmocka_unit_test(test_admin_events_by_name_only),
+		cmocka_unit_test(test_restrictions),
 		cmocka_unit_test(test_naming_admin_events),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_canonical_bytes),

@@ -189,6 +189,30 @@ def test_nothing_is_told_to_who_may_not_read(guarded):
     assert first["features"]["methods"] == [] and first["snapshot"]["sessions"] == []
 
 
+@pytest.mark.parametrize("bearer", [NOTHING, jwt(CLAIMS)], ids=["provider", "jwt-without-scopes"])
+def test_no_event_comes_to_who_may_not_read(guarded, bearer):
+    """Neither one that is published, nor what a resume would bring: the hello is no way around."""
+    async def run():
+        writer = Client(*await open_with(guarded, {"token": ALL}))
+        before = writer.hello_ok["resume"]
+        await writer.call("events.publish", {"event": "agent.secret"})
+        ws = await websockets.connect(guarded.url, compression=None, ping_interval=None)
+        await ws.send(json.dumps({**HELLO, "auth": {"token": bearer}, "resume": before,
+                                  "subscribe": {"events": ["*", "agent.secret"]}}))
+        client = Client(ws, json.loads(await asyncio.wait_for(ws.recv(), PATIENCE)))
+        reader = Client(*await open_with(guarded, {"token": READER}))
+        await writer.call("events.publish", {"event": "agent.secret"})
+        await reader.event()  # so it was given out
+        refused = await client.request("events.subscribe", {"events": ["*"]})
+        seen = client.events.qsize()
+        for c in writer, client, reader:
+            await c.close()
+        return client.hello_ok, refused, seen
+    first, refused, seen = asyncio.run(run())
+    assert first["type"] == "hello-ok" and seen == 0
+    assert refused["error"]["details"]["reason"] == "forbidden"
+
+
 # --- HTTP ---------------------------------------------------------------------------------------
 
 HTTP = {
