@@ -5,6 +5,7 @@
 
 #include <assert.h>
 
+#include "base/macros.h"
 #include "bus/counters.h"
 #include "gateway/context.h"
 
@@ -45,7 +46,7 @@ limits_take(struct limits_bucket *bucket, uint64_t per_s, uint64_t amount, uint6
 	if (per_s == 0)
 		return 0;
 	if (missing_ns >= NS_PER_S)
-		return (uint32_t)((missing_ns - NS_PER_S) / NS_PER_MS) + 1;
+		return (uint32_t)min_u64((missing_ns - NS_PER_S) / NS_PER_MS + 1, UINT32_MAX);
 	/* Whole seconds apart from the rest, so that nothing overflows. */
 	bucket->full_at_ns =
 	    now_ns + missing_ns + amount / per_s * NS_PER_S + amount % per_s * NS_PER_S / per_s;

@@ -59,6 +59,10 @@ extremes(void **state)
 	assert_int_equal(limits_take(&bucket, 1, UINT64_C(1) << 28, S), 0);
 	assert_int_equal(bucket.full_at_ns, S + (UINT64_C(1) << 28) * S);
 	assert_true(limits_take(&bucket, 1, 1, S) > 0);
+	/* A wait of so many milliseconds that their number has no room, nor may it come out as none. */
+	assert_int_equal(limits_take(&bucket, 1, 1, S), UINT32_MAX);
+	bucket.full_at_ns = (UINT64_C(1) << 32) * 1000000 + S;
+	assert_int_equal(limits_take(&bucket, 1, 1, 1000000), UINT32_MAX);
 }
 
 static void
