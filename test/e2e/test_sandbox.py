@@ -13,7 +13,7 @@ import subprocess
 
 import pytest
 
-from gateway import LURKBOT, PATIENCE, Gateway, can_become_nobody, connect, wait_for
+from gateway import LURKBOT, PATIENCE, Gateway, can_become_nobody, connect, tls_settings, wait_for
 
 # Of the build that is tested; where the program stands elsewhere it is one with all that it can have.
 CONFIG = pathlib.Path(LURKBOT).parent / "config.h"
@@ -223,8 +223,8 @@ class Strace:
         return calls
 
 
-async def traffic(gateway):
-    clients = [await connect(gateway, subscribe={"events": ["*"]}) for _ in range(8)]
+async def traffic(gateway, **options):
+    clients = [await connect(gateway, subscribe={"events": ["*"]}, **options) for _ in range(8)]
     for i in range(4):
         await clients[0].call("events.publish", {"event": "test.x", "payload": {"text": "x" * 5000 * i}})
         for client in clients:
@@ -251,6 +251,15 @@ def test_no_call_that_opens_or_starts_anything(start, tmp_path, sender):
     gateway.write_settings()
     assert "Configuration reloaded" in gateway.cli("gateway", "reload").stdout
     asyncio.run(traffic(gateway))
+    gateway.settings.update(tls_settings(), auth_enabled=True, auth_tokens=["one", "another"])
+    gateway.write_settings()
+    assert "Configuration reloaded" in gateway.cli("gateway", "reload").stdout
+    vars(gateway).pop("ssl", None)  # what its clients need now
+    asyncio.run(traffic(gateway, extra_headers={"Authorization": "Bearer one"}))
+    gateway.settings.update(auth_tokens=["another"])
+    gateway.write_settings()
+    assert "Configuration reloaded" in gateway.cli("gateway", "reload").stdout
+    asyncio.run(traffic(gateway, extra_headers={"Authorization": "Bearer another"}))
     os.rename(log := os.path.join(gateway.home, "logs", "gateway.log"), f"{log}.1")
     gateway.process.send_signal(signal.SIGUSR1)
     gateway.wait_line("the log file was opened again")
