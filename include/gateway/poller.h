@@ -42,3 +42,10 @@ int poller_watch(
 
 /* Calls on_ready for those that are ready now, some hundreds at most. Returns whether there was one. */
 bool poller_turn(struct poller *poller);
+
+/*
+ * For one who is about to wait: if a descriptor was ready since the last call, gives the processor away once
+ * (sched_yield(2)) and takes a turn. Clients that were answered and share the processor ask their next then,
+ * and are served together, where each would have woken this process alone. Returns what poller_turn does.
+ */
+bool poller_yield(struct poller *poller);

@@ -4,6 +4,7 @@
 #include "gateway/poller.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -13,6 +14,7 @@ enum { READY_EACH_TURN = 256 };
 struct poller {
 	int fd;
 	poller_fn on_ready;
+	bool was_ready; /* since poller_yield was last asked */
 	struct epoll_event ready[READY_EACH_TURN];
 };
 
@@ -74,5 +76,16 @@ poller_turn(struct poller *poller)
 			ready |= POLLER_READ | POLLER_WRITE;
 		poller->on_ready(poller->ready[i].data.ptr, ready & (POLLER_READ | POLLER_WRITE));
 	}
+	poller->was_ready |= n > 0;
 	return n > 0;
+}
+
+bool
+poller_yield(struct poller *poller)
+{
+	if (!poller->was_ready)
+		return false;
+	poller->was_ready = false;
+	sched_yield();
+	return poller_turn(poller);
 }

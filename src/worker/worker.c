@@ -320,7 +320,8 @@ turn(struct worker *w)
 	bool more = turn_end(g);
 	uint64_t now_ms = clock_mono_ms();
 
-	if (now_ms == w->looked_ms && poller_turn(g->poller))
+	if (now_ms == w->looked_ms &&
+	    (poller_turn(g->poller) || (!more && poller_yield(g->poller))))
 		return;
 	event_base_loop(g->base, EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0));
 	w->looked_ms = clock_mono_ms();
