@@ -9,46 +9,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text.h"
+
 enum { DIGITS = 16, TEXT_AT = SIZE_MIN, SEEN_BITS = 64 };
 
-static const char *const words[] = { "agent", "answer", "channel", "the", "session", "of",
-	"message", "and", "to", "gateway", "worker", "event", "a", "tool", "in", "history", "user",
-	"is", "reply", "stream", "1706", "42", "token", "for", "status", "done", "with", "error",
-	"model", "on" };
-
-/* Words in no order, the same in each run. */
-static void
-write_text(char *at, size_t n)
-{
-	uint32_t random = 1;
-	size_t used = 0;
-
-	while (used < n) {
-		const char *word;
-		size_t len;
-
-		random = random * 1664525 + 1013904223;
-		word = words[(random >> 16) % (sizeof(words) / sizeof(words[0]))];
-		len = strlen(word);
-		if (len > n - used)
-			len = n - used;
-		memcpy(at + used, word, len);
-		used += len;
-		if (used < n)
-			at[used++] = ' ';
-	}
-}
-
 void
-delivery_init(struct delivery *d, unsigned subscribers, size_t size)
+delivery_init(struct delivery *d, unsigned subscribers, size_t size, bool records)
 {
-	*d = (struct delivery){ .subscribers = subscribers, .size = size, .to_ns = UINT64_MAX };
+	*d = (struct delivery){
+		.subscribers = subscribers, .records = records, .to_ns = UINT64_MAX
+	};
 	d->payload = malloc(size + 1);
 	d->events = calloc(DELIVERY_EVENTS, sizeof(*d->events));
 	d->latency = calloc(1, sizeof(*d->latency));
 	if (d->payload == NULL || d->events == NULL || d->latency == NULL)
 		bench_die("out of memory");
-	write_text(d->payload + TEXT_AT, size - TEXT_AT);
+	delivery_set_size(d, size);
+}
+
+void
+delivery_set_size(struct delivery *d, size_t size)
+{
+	d->size = size;
+	if (d->records)
+		text_records(d->payload + TEXT_AT, size - TEXT_AT);
+	else
+		text_words(d->payload + TEXT_AT, size - TEXT_AT);
 }
 
 void

@@ -5,7 +5,7 @@
  * A payload is NUMBER:DUE:TEXT, two times 16 hex digits and a text that is the same for all events:
  *
  *	0                16 17               33 34                       size
- *	| running number  |:| due, in ns      |:| words, as text compresses |
+ *	| running number  |:| due, in ns      |:| words or records (text.h) |
  *
  * Number 0 is a probe, which says that a subscriber has joined.
  */
@@ -30,6 +30,7 @@ struct delivery_event {
 struct delivery {
 	unsigned subscribers;
 	size_t size;
+	bool records;	    /* the text is JSON, for servers that pass JSON on */
 	char *payload;	    /* of the event that was last made */
 	uint64_t published; /* the last number */
 	uint64_t over; /* the last number that, with all before it, everybody has or has missed */
@@ -42,9 +43,12 @@ struct delivery {
 	struct delivery_event *events; /* by number */
 };
 
-/* Begins; out of memory ends the program. */
-void delivery_init(struct delivery *delivery, unsigned subscribers, size_t size);
+/* Begins, with room for payloads of `size` bytes; out of memory ends the program. */
+void delivery_init(struct delivery *delivery, unsigned subscribers, size_t size, bool records);
 void delivery_fini(struct delivery *delivery);
+
+/* Payloads have this many bytes from now on, at most what there is room for. */
+void delivery_set_size(struct delivery *delivery, size_t size);
 
 /* The payload of a probe; valid until the next one is made. */
 struct span delivery_probe(struct delivery *delivery);

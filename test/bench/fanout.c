@@ -187,7 +187,8 @@ fill_size(const struct options *o)
 static void
 set_size(struct fanout *f, size_t size)
 {
-	f->delivery.size = f->load.group.size = size;
+	delivery_set_size(&f->delivery, size);
+	f->load.group.size = size;
 }
 
 /* Publishes --fill to all, as fast as those that read take it. */
@@ -272,7 +273,7 @@ fanout_run(const struct options *options)
 	struct result r = { .options = options };
 
 	load_open(&f.load, options, &handlers, &f);
-	delivery_init(&f.delivery, options->connections, fill_size(options));
+	delivery_init(&f.delivery, options->connections, fill_size(options), options->records);
 	set_size(&f, SIZE_MIN);
 	f.delivery.from_ns = UINT64_MAX; /* nothing is measured yet */
 	connect_all(&f);

@@ -42,6 +42,8 @@ static const struct description table[] = {
 	{ "hold", NULL, "keep the connections until standard input ends (fanout)", FLAG,
 	    FIELD(hold), 0, 0 },
 	{ "deflate", NULL, "offer permessage-deflate", FLAG, FIELD(deflate), 0, 0 },
+	{ "records", NULL, "payloads of JSON records instead of words (fanout, lurkbot)", FLAG,
+	    FIELD(records), 0, 0 },
 	{ "tls", NULL, "speak TLS, with whomever it is", FLAG, FIELD(tls), 0, 0 },
 	{ "json", NULL, "print one line of JSON", FLAG, FIELD(json), 0, 0 },
 	{ "dialect", "NAME", "lurkbot, bare, nchan, mqtt or nats (lurkbot)", DIALECT,
@@ -165,6 +167,8 @@ options_read(int argc, char **argv)
 	read_mode(&o, argv[optind]);
 	if (o.size < SIZE_MIN)
 		o.size = SIZE_MIN;
+	if (o.records && o.dialect != &dialect_lurkbot)
+		bench_die("--records: %s does not pass JSON on", o.dialect->name);
 	if (o.dialect->paths[o.mode == MODE_RPC ? ROLE_CALLER : ROLE_SUBSCRIBER] == NULL)
 		bench_die("%s has no %s", o.dialect->name, modes[o.mode]);
 	return o;

@@ -26,7 +26,7 @@ struct options {
 	double rate; /* a second; 0: as fast as the window allows */
 	unsigned duration_ms, warm_up_ms;
 	unsigned fill_kib; /* published twice before: while all read, and to those that do not */
-	bool json, deflate, hold, tls;
+	bool json, deflate, hold, tls, records;
 };
 
 /* The word for a mode. */

@@ -136,7 +136,8 @@ main(void)
 		    test_nobody_who_was_ready_nothing_is_yielded_for, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_after_somebody_was_ready_it_looks_once_more, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_without_memory_there_is_none, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_without_memory_there_is_none, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
