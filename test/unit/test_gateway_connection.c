@@ -15,6 +15,7 @@
 #include "conf/conf.h"
 #include "gateway/auth.h"
 #include "gateway/connection.h"
+#include "gateway/connections.h"
 #include "gateway/context.h"
 #include "gateway/httpd.h"
 #include "gateway/poller.h"
@@ -326,6 +327,67 @@ test_goodbye_after_a_fault(void **state)
 	assert_true(is_ended_soon() || !listen_once());
 }
 
+enum { VISITED = 6 };
+
+struct visit {
+	struct connection *all[VISITED], *seen[VISITED];
+	unsigned count, stop_after;
+};
+
+/* Ends itself, the one before and the one behind. */
+static bool
+end_neighbours(struct connection *c, void *arg)
+{
+	struct visit *visit = arg;
+
+	visit->seen[visit->count++] = c;
+	for (unsigned i = 0; i < VISITED; i++) {
+		if (visit->all[i] != c)
+			continue;
+		connection_abort(c, "itself");
+		connection_abort(visit->all[(i + 1) % VISITED], "behind");
+		connection_abort(visit->all[(i + VISITED - 1) % VISITED], "before");
+	}
+	return visit->count != visit->stop_after;
+}
+
+static void
+visit_some(unsigned stop_after, unsigned wanted, unsigned left)
+{
+	struct visit visit = { .stop_after = stop_after };
+	struct list *at;
+	int peers[VISITED];
+
+	for (unsigned i = 0; i < VISITED; i++) {
+		open_one();
+		peers[i] = peer;
+		visit.all[i] = container_of(list_last(&g.connections), struct connection, link);
+	}
+	connections_visit(&g, end_neighbours, &visit);
+	assert_int_equal(visit.count, wanted);
+	for (unsigned i = 0; i < wanted; i++)
+		assert_ptr_equal(visit.seen[i], visit.all[2 * i]);
+	LIST_FOREACH (at, &g.connections) {
+		struct connection *c = container_of(at, struct connection, link);
+
+		assert_int_equal(c->state, CONNECTION_OPEN);
+		assert_ptr_equal(c, visit.all[VISITED - 1 - left--]);
+	}
+	assert_int_equal(left, 0);
+	peer = -1;
+	end_all();
+	for (unsigned i = 0; i < VISITED; i++)
+		close(peers[i]);
+}
+
+static void
+test_a_visit_survives_the_end_of_neighbours(void **state)
+{
+	(void)state;
+	visit_some(0, 3, 0);
+	visit_some(1, 1, 3);
+}
+
 static void
 try_without_memory(const char *request)
 {
@@ -368,6 +430,7 @@ main(void)
 		connection_test(test_close_handshake),
 		connection_test(test_goodbye_behind_what_made_us_close),
 		connection_test(test_goodbye_after_a_fault),
+		connection_test(test_a_visit_survives_the_end_of_neighbours),
 		connection_test(test_without_memory),
 	};
 
