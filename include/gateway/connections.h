@@ -16,3 +16,6 @@ typedef bool (*connections_visit_fn)(struct connection *connection, void *arg);
 
 /* Calls it for each, in the order in which they stand, which stays. */
 void connections_visit(struct gateway *gateway, connections_visit_fn act, void *arg);
+
+/* Frees those that ended in this turn. Called when no callback is on the stack. */
+void connections_bury(struct gateway *gateway);

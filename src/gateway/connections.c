@@ -4,10 +4,12 @@
  */
 #include "gateway/connections.h"
 
+#include "base/alloc.h"
 #include "base/list.h"
 #include "base/macros.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
+#include "proto/hello.h"
 
 void
 connections_visit(struct gateway *g, connections_visit_fn act, void *arg)
@@ -23,4 +25,20 @@ connections_visit(struct gateway *g, connections_visit_fn act, void *arg)
 		is_enough = !act(container_of(first, struct connection, link), arg);
 	}
 	list_append_all(&g->connections, &waiting);
+}
+
+void
+connections_bury(struct gateway *g)
+{
+	struct list *first;
+
+	while ((first = list_first(&g->graveyard)) != NULL) {
+		struct connection *c = container_of(first, struct connection, link);
+
+		list_remove(first);
+		deadline_clear(&c->deadline);
+		traffic_return(g, c->traffic);
+		hello_free(c->hello);
+		mem_free(c);
+	}
 }

@@ -101,6 +101,39 @@ def test_the_end_is_told(secure):
         assert ask(connection).startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.parametrize("asked", [b"", b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                                   b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n" * 200],
+                         ids=["nothing", "one", "many"])
+def test_the_end_is_heard_without_that_of_the_socket(secure, asked):
+    """All that was asked before is answered, and then the gateway ends, too."""
+    raw = socket.create_connection(("127.0.0.1", secure.port), timeout=PATIENCE)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    talk = secure.ssl.wrap_bio(incoming, outgoing, server_hostname="localhost")
+
+    def step(act, *arguments):
+        while True:
+            try:
+                return act(*arguments)
+            except ssl.SSLWantReadError:
+                raw.sendall(outgoing.read())
+                incoming.write(raw.recv(65536))
+
+    with raw:
+        step(talk.do_handshake)
+        if asked:
+            talk.write(asked)
+        with pytest.raises(ssl.SSLWantReadError):
+            talk.unwrap()
+        raw.sendall(outgoing.read())
+        while chunk := raw.recv(65536):
+            incoming.write(chunk)
+    answer = b""
+    with pytest.raises(ssl.SSLZeroReturnError):
+        while True:
+            answer += talk.read(65536)
+    assert answer.count(b"HTTP/1.1 200 ") == asked.count(b"GET")
+
+
 def test_an_older_version_is_refused(start):
     gateway = start(**tls_settings(), tls_min_version="1.3")
     context = authority()[0].context()
