@@ -13,6 +13,7 @@ import websockets
 
 from certificates import Authority
 from gateway import HELLO, PATIENCE, Gateway, authority, connect, tls_settings, wait_for
+from rawws import TlsPipe
 from test_reload import reload, write
 
 pytestmark = pytest.mark.san
@@ -106,31 +107,18 @@ def test_the_end_is_told(secure):
                          ids=["nothing", "one", "many"])
 def test_the_end_is_heard_without_that_of_the_socket(secure, asked):
     """All that was asked before is answered, and then the gateway ends, too."""
-    raw = socket.create_connection(("127.0.0.1", secure.port), timeout=PATIENCE)
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    talk = secure.ssl.wrap_bio(incoming, outgoing, server_hostname="localhost")
-
-    def step(act, *arguments):
-        while True:
-            try:
-                return act(*arguments)
-            except ssl.SSLWantReadError:
-                raw.sendall(outgoing.read())
-                incoming.write(raw.recv(65536))
-
-    with raw:
-        step(talk.do_handshake)
-        if asked:
-            talk.write(asked)
-        with pytest.raises(ssl.SSLWantReadError):
-            talk.unwrap()
-        raw.sendall(outgoing.read())
-        while chunk := raw.recv(65536):
-            incoming.write(chunk)
+    plain = socket.create_connection(("127.0.0.1", secure.port), timeout=PATIENCE)
+    pipe = TlsPipe(plain, secure.ssl)
+    if asked:
+        pipe.tls.write(asked)  # goes out together with the end
+    pipe.end()
+    while chunk := plain.recv(65536):
+        pipe.incoming.write(chunk)
+    plain.close()
     answer = b""
     with pytest.raises(ssl.SSLZeroReturnError):
         while True:
-            answer += talk.read(65536)
+            answer += pipe.tls.read(65536)
     assert answer.count(b"HTTP/1.1 200 ") == asked.count(b"GET")
 
 
