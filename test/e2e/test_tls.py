@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -13,7 +14,7 @@ import websockets
 
 from certificates import Authority
 from gateway import HELLO, PATIENCE, Gateway, authority, connect, tls_settings, wait_for
-from rawws import TlsPipe
+from rawws import TEXT, Raw, TlsPipe, frame
 from test_reload import reload, write
 
 pytestmark = pytest.mark.san
@@ -62,6 +63,46 @@ def ask(connection, path="/live", more="Connection: close\r\n"):
 
 def name_of(connection):
     return dict(field[0] for field in connection.getpeercert()["subject"])["commonName"]
+
+
+# --- what it costs ------------------------------------------------------------------------------
+
+IDLE_BYTES = 16 * 1024  # of user space, that an idle connection may cost at most
+
+
+def own_bytes(pid):
+    """What the process alone has, of what is not mapped from files."""
+    with open(f"/proc/{pid}/smaps_rollup") as f:
+        return int(re.search(r"^Anonymous: +(\d+) kB$", f.read(), re.M).group(1)) * 1024
+
+
+def settle(gateway, count, context):
+    """As many clients that have said hello and are silent."""
+    clients = []
+    for _ in range(count):
+        plain = socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE)
+        raw = Raw(gateway.port, "/", over=TlsPipe(plain, context))
+        raw.send(frame(TEXT, json.dumps(HELLO).encode()))
+        assert json.loads(raw.receive()[1])["type"] == "hello-ok"
+        clients.append(raw)
+    return clients
+
+
+@pytest.mark.skipif("LURKBOT_TEST_SLOW" in os.environ, reason="a sanitizer has memory of its own")
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_an_idle_connection_costs_at_most_16_kib(start, version):
+    gateway = start(**tls_settings(), workers=1)
+    context = authority()[0].context()
+    context.minimum_version = context.maximum_version = version
+    pid = gateway.workers()[0]
+    # What is made once is there after the first of them; they stay, lest their memory be used again.
+    clients = settle(gateway, 20, context)
+    before = own_bytes(pid)
+    clients += settle(gateway, 400, context)
+    each = (own_bytes(pid) - before) / 400
+    assert 1024 < each <= IDLE_BYTES, f"{each:.0f} bytes for each connection"
+    for raw in clients:
+        raw.socket.close()
 
 
 # --- speaking it --------------------------------------------------------------------------------
