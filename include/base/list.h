@@ -55,6 +55,19 @@ list_prepend(struct list *head, struct list *item)
 	head->next = item;
 }
 
+/* Puts all that stand in `from`, which is empty afterwards, behind those of head. */
+static inline void
+list_append_all(struct list *head, struct list *from)
+{
+	if (from->next == from)
+		return;
+	from->next->prev = head->prev;
+	head->prev->next = from->next;
+	from->prev->next = head;
+	head->prev = from->prev;
+	list_init(from);
+}
+
 /* Takes item out of whatever list it stands in; afterwards it stands in none. */
 static inline void
 list_remove(struct list *item)

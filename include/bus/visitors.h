@@ -4,7 +4,7 @@
  *
  * A table of fixed size. Where an address finds no line, since all that it may have are taken by
  * others with connections, it goes uncounted: a limit is then missed, and nobody is turned away by
- * mistake.
+ * mistake. How often is told by visitors_take_overlooked.
  *
  * What a process counted here it holds as a struct visitor. When one dies, the counts are of no use
  * any more: they are set to 0, a new round begins, and all others count their own again. The same
@@ -99,6 +99,12 @@ uint64_t visitors_refused_ms(const struct visitors *visitors, const struct ip *i
 /* Connections and strangers that this address is counted with. For tests. */
 void visitors_get(
     const struct visitors *visitors, const struct ip *ip, struct visitors_limits *ret);
+
+/*
+ * How many times since the last call this process could not keep what it should have about an address, whose
+ * limits were missed so: for want of a line, or of the lock.
+ */
+uint64_t visitors_take_overlooked(struct visitors *visitors);
 
 /* As ring_stuck_holder. */
 pid_t visitors_stuck_holder(struct visitors *visitors, uint64_t limit_ms);

@@ -15,3 +15,6 @@ enum { READFILE_MAX = 1048576 }; /* no configuration is longer */
  * read(2) said, such as -ENOENT. On failure the buffer may hold a part.
  */
 int readfile(const char *path, struct buf *out) must_check;
+
+/* The same of a descriptor, from where it stands; it stays open, and the caller's. */
+int readfile_open(int fd, struct buf *out) must_check;

@@ -198,9 +198,6 @@ bool connection_hold_take(
 /* Sends what all connections have queued in this turn.  Called at the end of each turn. */
 void connections_flush(struct gateway *gateway);
 
-/* Frees the connections that ended in this turn.  Called when no callback is on the stack. */
-void connections_bury(struct gateway *gateway);
-
 /* The callback for poller_new. */
 void connection_on_ready(void *owner, uint32_t ready);
 

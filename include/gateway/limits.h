@@ -19,6 +19,7 @@ enum limit {
 	LIMIT_PUBLISHED_BYTES,
 	LIMIT_PINGS,
 	LIMIT_MESSAGE_TIME,
+	LIMIT_ADDRESSES, /* of which anything can be known at a time: the limits of one were missed */
 	LIMIT_COUNT
 };
 

@@ -42,6 +42,12 @@ bool stream_owes(const struct stream *);
 /* Whether bytes are taken: not while a handshake lasts. */
 bool stream_is_open(const struct stream *);
 
+/*
+ * Whether the peer has ended, without the socket having done so: nothing more is to be read, and no event may
+ * come to tell. False where stream_read is still to say so.
+ */
+bool stream_has_ended(const struct stream *);
+
 /* Whether nobody on the way can read or change the bytes. */
 bool stream_is_secure(const struct stream *);
 

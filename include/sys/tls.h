@@ -63,6 +63,12 @@ bool tls_owes(const struct tls *);
 /* Whether the handshake is over, and bytes are taken. */
 bool tls_is_open(const struct tls *);
 
+/*
+ * Whether the peer has said that nothing more comes from it. What came before, the same tls_read returned; that
+ * the socket says anything more is not to be waited for.
+ */
+bool tls_has_ended(const struct tls *);
+
 /* Whether it went on where an earlier connection, perhaps of another process, had ended. */
 bool tls_is_resumed(const struct tls *);
 

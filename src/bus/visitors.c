@@ -35,6 +35,7 @@ struct visitors {
 	struct visitors_shared *shared;
 	uint64_t sets; /* a power of two */
 	struct shlock_watch watch;
+	uint64_t overlooked; /* by this process, and not told yet */
 };
 
 /* --- life --------------------------------------------------------------------------------- */
@@ -175,7 +176,10 @@ give_line(struct visitor_line *line, uint64_t address)
 	failpoint("address");
 }
 
-/* The line of the address, which gets one if there is one to be had; else NULL. */
+/*
+ * The line of the address, which gets one if there is one to be had; else NULL. What cannot be kept is counted,
+ * also a refusal that has to make room.
+ */
 static struct visitor_line *
 claim_line(struct visitors *v, uint64_t address, uint64_t now_ms)
 {
@@ -189,6 +193,8 @@ claim_line(struct visitors *v, uint64_t address, uint64_t now_ms)
 		if (found == NULL || is_worth_less(&set[i], found, now_ms))
 			found = &set[i];
 	}
+	if (found == NULL || LOAD(&found->refused_until_ms) > now_ms)
+		v->overlooked++;
 	if (found != NULL)
 		give_line(found, address);
 	return found;
@@ -271,8 +277,10 @@ visitors_enter(struct visitors *v, const struct ip *ip, const struct visitors_li
 	uint64_t now_ms;
 
 	*ret = (struct visitor){ .address = address_of(ip), .is_stranger = true };
-	if (take(v, &now_ms) < 0)
+	if (take(v, &now_ms) < 0) {
+		v->overlooked++;
 		return VISITORS_UNCOUNTED;
+	}
 	line = claim_line(v, ret->address, now_ms);
 	if (line != NULL)
 		verdict = judge(line, limits);
@@ -392,8 +400,10 @@ visitors_fail(struct visitors *v, const struct ip *ip, const struct visitors_rul
 	bool is_refused = false;
 	uint64_t now_ms;
 
-	if (take(v, &now_ms) < 0)
+	if (take(v, &now_ms) < 0) {
+		v->overlooked++;
 		return false;
+	}
 	line = claim_line(v, address_of(ip), now_ms);
 	if (line != NULL)
 		is_refused = note_failure(line, rule, now_ms);
@@ -428,6 +438,15 @@ visitors_get(const struct visitors *v, const struct ip *ip, struct visitors_limi
 		return;
 	ret->connections = LOAD(&line->connections);
 	ret->strangers = LOAD(&line->strangers);
+}
+
+uint64_t
+visitors_take_overlooked(struct visitors *v)
+{
+	uint64_t overlooked = v->overlooked;
+
+	v->overlooked = 0;
+	return overlooked;
 }
 
 pid_t

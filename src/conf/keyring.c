@@ -42,16 +42,14 @@ refuse(struct keyring *k, unsigned line, const char *message)
 	buf_fini(&place);
 }
 
-/* Whether nobody else may do with the file what `others` are the permission bits of. */
+/* Whether nobody else may do with the open file what `others` are the permission bits of. */
 static bool
-is_private(struct keyring *k, mode_t others)
+is_private(struct keyring *k, int fd, mode_t others)
 {
 	struct stat st;
 
-	if (stat(k->path, &st) < 0)
-		return true; /* reading it will tell */
-	/* A pipe or a terminal would have the start wait for somebody. */
-	if (!S_ISREG(st.st_mode)) {
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		/* A pipe or a terminal would have the start wait for somebody. */
 		refuse(k, 0, "must be a regular file");
 		return false;
 	}
@@ -68,24 +66,43 @@ is_private(struct keyring *k, mode_t others)
 	return true;
 }
 
-/* Opens nothing where the setting is empty. The text is to be wiped by forget in any case. */
+/* What is judged is what is read, whatever the name stands for by then. */
+static int
+read_private(struct keyring *k, mode_t others, bool *ret_is_good)
+{
+	/* A pipe that nobody writes to is opened at once, to be refused. */
+	int fd = open(k->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int r = 0;
+
+	*ret_is_good = true;
+	if (fd < 0)
+		return -errno;
+	*ret_is_good = is_private(k, fd, others);
+	if (*ret_is_good)
+		r = readfile_open(fd, &k->text);
+	close(fd);
+	return r;
+}
+
+/* Opens nothing where the setting is empty. The text is to be wiped in any case. */
 static bool
 open_file(struct keyring *k, const char *key, const char *path, mode_t others)
 {
+	bool is_good;
 	int r;
 
 	k->key = key;
 	k->path = path;
-	if (path == NULL || *path == '\0' || !is_private(k, others))
+	if (path == NULL || *path == '\0')
 		return false;
-	r = readfile(path, &k->text);
+	r = read_private(k, others, &is_good);
 	if (r == -ENOMEM)
 		k->draft->status = r;
 	else if (r == -EFBIG)
 		refuse(k, 0, "is longer than 1 MiB");
 	else if (r < 0)
 		conf_report_add(k->draft->report, path, key, "cannot be read: %s", strerror(-r));
-	return r == 0;
+	return r == 0 && is_good;
 }
 
 /* --- tokens ----------------------------------------------------------------------------------- */

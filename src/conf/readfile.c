@@ -43,6 +43,12 @@ read_all(int fd, struct buf *out)
 }
 
 int
+readfile_open(int fd, struct buf *out)
+{
+	return reserve_all(fd, out) ? read_all(fd, out) : -ENOMEM;
+}
+
+int
 readfile(const char *path, struct buf *out)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -50,7 +56,7 @@ readfile(const char *path, struct buf *out)
 
 	if (fd < 0)
 		return -errno;
-	status = reserve_all(fd, out) ? read_all(fd, out) : -ENOMEM;
+	status = readfile_open(fd, out);
 	close(fd);
 	return status;
 }

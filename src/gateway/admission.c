@@ -8,6 +8,7 @@
 #include "bus/counters.h"
 #include "conf/scope.h"
 #include "gateway/connection.h"
+#include "gateway/connections.h"
 #include "gateway/context.h"
 #include "gateway/identity.h"
 #include "gateway/visit.h"
@@ -112,16 +113,19 @@ admission_check_hello(struct connection *c, struct hello *hello)
 	return verdict;
 }
 
+static void
+note_expiry(struct gateway *g, uint64_t end_ms)
+{
+	if (end_ms != 0 && (g->first_expiry_ms == 0 || end_ms < g->first_expiry_ms))
+		g->first_expiry_ms = end_ms;
+}
+
 void
 admission_enter_take(struct connection *c, struct identity *identity)
 {
-	struct gateway *g = c->gateway;
-
 	identity_unref(c->identity);
 	c->identity = identity;
-	if (identity->expires_ms != 0 &&
-	    (g->first_expiry_ms == 0 || identity->expires_ms < g->first_expiry_ms))
-		g->first_expiry_ms = identity->expires_ms;
+	note_expiry(c->gateway, identity->expires_ms);
 }
 
 void
@@ -141,27 +145,26 @@ admission_restrict(const struct connection *c, struct filter *filter)
 		filter_restrict(filter, FILTER_FORBIDS_ADMIN);
 }
 
+static bool
+end_expired(struct connection *c, void *arg)
+{
+	uint64_t now_real_ms = *(const uint64_t *)arg;
+	uint64_t end_ms = c->identity != NULL ? c->identity->expires_ms : 0;
+
+	if (end_ms != 0 && end_ms <= now_real_ms)
+		connection_close(c, 1008, "The token has expired; come back with a new one");
+	else
+		note_expiry(c->gateway, end_ms);
+	return true;
+}
+
 void
 admission_tick(struct gateway *g, uint64_t now_real_ms)
 {
-	struct list *at, *tmp;
-	uint64_t first_ms = 0;
-
 	if (g->first_expiry_ms == 0 || now_real_ms < g->first_expiry_ms)
 		return;
-	LIST_FOREACH_SAFE (at, tmp, &g->connections) {
-		struct connection *c = container_of(at, struct connection, link);
-		uint64_t end_ms = c->identity != NULL ? c->identity->expires_ms : 0;
-
-		if (end_ms == 0)
-			continue;
-		if (end_ms <= now_real_ms)
-			connection_close(
-			    c, 1008, "The token has expired; come back with a new one");
-		else if (first_ms == 0 || end_ms < first_ms)
-			first_ms = end_ms;
-	}
-	g->first_expiry_ms = first_ms;
+	g->first_expiry_ms = 0;
+	connections_visit(g, end_expired, &now_real_ms);
 }
 
 /* True: it may stay. */
@@ -177,23 +180,31 @@ find_again(struct connection *c, uint64_t now_ms)
 	return true;
 }
 
+struct swap {
+	uint64_t now_ms;
+	unsigned ended;
+};
+
+static bool
+end_unknown(struct connection *c, void *arg)
+{
+	struct swap *swap = arg;
+
+	if (c->identity == NULL || find_again(c, swap->now_ms))
+		return true;
+	connection_close(c, 1008, "The token was taken away, or allows something else now");
+	swap->ended++;
+	return true;
+}
+
 unsigned
 admission_swap_take(struct gateway *g, struct auth *auth)
 {
-	struct list *at, *tmp;
-	uint64_t now_ms = clock_real_ms();
-	unsigned ended = 0;
+	struct swap swap = { .now_ms = clock_real_ms() };
 
 	auth_free(g->auth);
 	g->auth = auth;
 	g->first_expiry_ms = 0;
-	LIST_FOREACH_SAFE (at, tmp, &g->connections) {
-		struct connection *c = container_of(at, struct connection, link);
-
-		if (c->identity == NULL || find_again(c, now_ms))
-			continue;
-		connection_close(c, 1008, "The token was taken away, or allows something else now");
-		ended++;
-	}
-	return ended;
+	connections_visit(g, end_unknown, &swap);
+	return swap.ended;
 }

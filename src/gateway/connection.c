@@ -22,7 +22,6 @@
 #include "gateway/secure.h"
 #include "gateway/stuck.h"
 #include "proto/frame.h"
-#include "proto/hello.h"
 #include "sys/sockets.h"
 #include "sys/uring.h"
 
@@ -179,6 +178,23 @@ feed_kept(struct connection *c)
 	buf_consume(in, c->state == CONNECTION_OPEN ? used : in->len);
 }
 
+/* By TLS a peer can end without its socket, of which no event tells. What it said before comes first. */
+static bool
+has_left(const struct connection *c)
+{
+	bool is_unread = c->state == CONNECTION_OPEN && (c->paused || c->blocked || c->behind);
+
+	return !c->peer_done && !is_unread && stream_has_ended(&c->stream);
+}
+
+/* A peer that shut down its side may still read what waits for it. */
+static void
+hear_end(struct connection *c)
+{
+	c->peer_done = true;
+	connection_close(c, 0, "the peer closed the connection");
+}
+
 /* Hands over what was kept, when nothing stands in the way any more. */
 static void
 continue_input(struct connection *c)
@@ -186,6 +202,8 @@ continue_input(struct connection *c)
 	if (c->state == CONNECTION_OPEN && !c->paused && !c->blocked && c->traffic != NULL &&
 	    c->traffic->in.len > 0)
 		feed_kept(c);
+	if (c->state == CONNECTION_OPEN && has_left(c))
+		hear_end(c);
 	update_events(c);
 }
 
@@ -281,7 +299,9 @@ on_readable(struct connection *c)
 			take_input(c, c->gateway->read_buffer, (size_t)n);
 		else
 			connection_abort(c, "out of memory");
-		return;
+		if (!has_left(c))
+			return;
+		n = 0;
 	}
 	if (n == -EAGAIN)
 		return;
@@ -289,11 +309,8 @@ on_readable(struct connection *c)
 		connection_abort(c, stream_why(&c->stream, (int)n));
 		return;
 	}
-	/* A peer that shut down its side may still read what waits for it. */
-	c->peer_done = true;
-	if (c->state == CONNECTION_OPEN)
-		connection_close(c, 0, "the peer closed the connection");
-	else
+	hear_end(c);
+	if (c->state == CONNECTION_CLOSING)
 		flush(c);
 }
 
@@ -569,22 +586,6 @@ connections_flush(struct gateway *g)
 		end_traffic(c);
 	}
 	list_remove(&g->dirty_end);
-}
-
-void
-connections_bury(struct gateway *g)
-{
-	struct list *first;
-
-	while ((first = list_first(&g->graveyard)) != NULL) {
-		struct connection *c = container_of(first, struct connection, link);
-
-		list_remove(first);
-		deadline_clear(&c->deadline);
-		traffic_return(g, c->traffic);
-		hello_free(c->hello);
-		mem_free(c);
-	}
 }
 
 void

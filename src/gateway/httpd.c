@@ -44,6 +44,8 @@ count_status(struct connection *c, int status)
 
 enum {
 	LINES_MAX = 256, /* bytes of the header fields that vary */
+	/* Nobody who is known by nothing has a connection for ever, however often it asks. */
+	KEEP_ALIVE_MS = 60 * 60 * 1000,
 	CROWD_RETRY_MS = 5000,
 	CROWD_ANSWERS_A_MINUTE = 600, /* the others are closed without one */
 };
@@ -290,12 +292,22 @@ upgrade(struct connection *c, const struct http_head *head, const struct handsha
 	wsock_start(c, echo ? wsock_echo : welcome_message);
 }
 
+static bool
+may_ask_again(const struct connection *c)
+{
+	uint64_t now_ms = clock_real_ms();
+
+	/* A clock that was set back says nothing of its age. */
+	return !c->gateway->draining &&
+	       (now_ms < c->connected_at_ms || now_ms - c->connected_at_ms < KEEP_ALIVE_MS);
+}
+
 static enum after
 after_of(const struct connection *c, const struct http_head *head)
 {
 	unsigned after = AFTER_CLOSE;
 
-	if (head->keep_alive && !head->has_body && !c->gateway->draining)
+	if (head->keep_alive && !head->has_body && may_ask_again(c))
 		after |= AFTER_KEEP_ALIVE;
 	if (span_is(head->method, "HEAD"))
 		after |= AFTER_HEAD_ONLY;

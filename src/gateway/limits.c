@@ -24,6 +24,7 @@ static const char *const names[LIMIT_COUNT] = {
 	[LIMIT_PUBLISHED_BYTES] = "published_bytes",
 	[LIMIT_PINGS] = "pings",
 	[LIMIT_MESSAGE_TIME] = "message_time",
+	[LIMIT_ADDRESSES] = "addresses",
 };
 
 const char *

@@ -13,6 +13,7 @@
 #include "gateway/catchup.h"
 #include "gateway/census.h"
 #include "gateway/connection.h"
+#include "gateway/connections.h"
 #include "gateway/context.h"
 #include "gateway/deadlines.h"
 #include "gateway/fanout.h"
@@ -29,24 +30,28 @@ enum {
 	KEPT_BYTES = 256 * 1024,
 };
 
+static bool
+close_if_asked(struct connection *c, void *arg)
+{
+	char reason[DIRECTORY_REASON_MAX + 1];
+
+	(void)arg;
+	if (c->id != 0 && directory_take_close(c->gateway->directory, c->id, reason))
+		connection_close(
+		    c, 1000, reason[0] != '\0' ? reason : "Closed on request of an administrator");
+	return true;
+}
+
 /* connections.close marks the entry and moves the counter of its owner; here the owner acts. */
 static void
 act_on_closes(struct gateway *g)
 {
 	uint64_t requests = directory_close_requests(g->directory, g->slot);
-	struct list *at, *tmp;
-	char reason[DIRECTORY_REASON_MAX + 1];
 
 	if (requests == g->close_seen)
 		return;
 	g->close_seen = requests;
-	LIST_FOREACH_SAFE (at, tmp, &g->connections) {
-		struct connection *c = container_of(at, struct connection, link);
-
-		if (c->id != 0 && directory_take_close(g->directory, c->id, reason))
-			connection_close(c, 1000,
-			    reason[0] != '\0' ? reason : "Closed on request of an administrator");
-	}
+	connections_visit(g, close_if_asked, NULL);
 }
 
 /* False when mail waits that could not be taken, for want of memory: then there is no use in trying at once. */

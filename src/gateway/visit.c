@@ -54,6 +54,12 @@ visit_sentence(enum visitors_verdict verdict)
 	return "";
 }
 
+static void
+count_overlooked(struct gateway *g)
+{
+	counters_add(&g->counters->limits[LIMIT_ADDRESSES], visitors_take_overlooked(g->visitors));
+}
+
 enum visitors_verdict
 visit_enter(struct connection *c)
 {
@@ -66,6 +72,7 @@ visit_enter(struct connection *c)
 	if (!find_address(c, &ip))
 		return VISITORS_UNCOUNTED;
 	verdict = visitors_enter(c->gateway->visitors, &ip, &limits, &c->visitor);
+	count_overlooked(c->gateway);
 	if (verdict == VISITORS_TOO_MANY_CONNECTIONS)
 		limits_count(c->gateway, LIMIT_CONNECTIONS_PER_IP);
 	if (verdict == VISITORS_TOO_MANY_STRANGERS)
@@ -144,9 +151,13 @@ visit_fail(struct connection *c)
 		.refuse_ms = conf->auth_lockout_ms };
 	char why[128];
 	struct ip ip;
+	bool is_refused;
 
-	if (conf->auth_failures == 0 || !find_address(c, &ip) ||
-	    !visitors_fail(c->gateway->visitors, &ip, &rule))
+	if (conf->auth_failures == 0 || !find_address(c, &ip))
+		return;
+	is_refused = visitors_fail(c->gateway->visitors, &ip, &rule);
+	count_overlooked(c->gateway);
+	if (!is_refused)
 		return;
 	limits_count(c->gateway, LIMIT_AUTH_FAILURES);
 	snprintf(why, sizeof(why),

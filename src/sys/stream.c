@@ -74,6 +74,12 @@ stream_is_open(const struct stream *s)
 }
 
 bool
+stream_has_ended(const struct stream *s)
+{
+	return s->tls != NULL && tls_has_ended(s->tls);
+}
+
+bool
 stream_is_secure(const struct stream *s)
 {
 	return s->tls != NULL;

@@ -231,6 +231,12 @@ tls_is_open(const struct tls *tls)
 }
 
 bool
+tls_has_ended(const struct tls *tls)
+{
+	return tls->has_ended;
+}
+
+bool
 tls_is_resumed(const struct tls *tls)
 {
 	return tls->ssl != NULL && SSL_session_reused(tls->ssl) == 1;

@@ -12,6 +12,7 @@
 #include "bus/ring.h"
 #include "gateway/catchup.h"
 #include "gateway/connection.h"
+#include "gateway/connections.h"
 #include "gateway/context.h"
 #include "gateway/notice.h"
 
@@ -76,22 +77,30 @@ group_of(const struct drain *drain, const struct gateway *g, bool late)
 	return (unsigned)(counters_get(&g->counters->connections) / GROUP_SHARE) + GROUP_LEAST;
 }
 
+struct group {
+	const struct drain *drain;
+	unsigned left;
+	bool late;
+};
+
+static bool
+close_in_turn(struct connection *c, void *arg)
+{
+	struct group *group = arg;
+
+	if (c->state == CONNECTION_OPEN && (group->late || is_settled(c))) {
+		close_one(group->drain, c->gateway, c);
+		group->left--;
+	}
+	return group->left > 0;
+}
+
 static void
 close_some(const struct drain *drain, struct gateway *g, bool late)
 {
-	unsigned left = group_of(drain, g, late);
-	struct list *at, *tmp;
+	struct group group = { .drain = drain, .left = group_of(drain, g, late), .late = late };
 
-	LIST_FOREACH_SAFE (at, tmp, &g->connections) {
-		struct connection *c = container_of(at, struct connection, link);
-
-		if (left == 0)
-			return;
-		if (c->state != CONNECTION_OPEN || (!late && !is_settled(c)))
-			continue;
-		close_one(drain, g, c);
-		left--;
-	}
+	connections_visit(g, close_in_turn, &group);
 }
 
 void

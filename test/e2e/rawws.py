@@ -1,7 +1,9 @@
 """A WebSocket peer that can do everything wrong: frames by hand over a plain socket (RFC 6455)."""
 
+import contextlib
 import os
 import socket
+import ssl
 import struct
 
 from gateway import PATIENCE
@@ -32,11 +34,65 @@ def close_frame(code=None, reason=b"", **options):
     return frame(CLOSE, (struct.pack(">H", code) if code is not None else b"") + reason, **options)
 
 
-class Raw:
-    """A connection that was upgraded; messages of the server are read frame by frame."""
+class TlsPipe:
+    """TLS over a connected socket, from which nothing is read but what somebody here waits for: no
+    library reads on for a buffer of its own. Takes the place of a socket."""
 
-    def __init__(self, port, path="/echo", lines=""):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    def __init__(self, plain, context, name="localhost"):
+        self.plain = plain
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname=name)
+        self.step(self.tls.do_handshake)
+        self.flush()
+
+    def flush(self):
+        if self.outgoing.pending:
+            self.plain.sendall(self.outgoing.read())
+
+    def step(self, act, *arguments):
+        while True:
+            try:
+                return act(*arguments)
+            except ssl.SSLWantReadError:
+                self.flush()
+                chunk = self.plain.recv(65536)
+                if not chunk:
+                    raise EOFError from None
+                self.incoming.write(chunk)
+
+    def sendall(self, data):
+        self.tls.write(data)
+        self.flush()
+
+    def recv(self, most):
+        """As a socket's; a ragged end raises EOFError."""
+        try:
+            return self.step(self.tls.read, most)
+        except ssl.SSLZeroReturnError:
+            return b""
+
+    def end(self):
+        """Tells the peer that nothing more comes, and leaves the socket open."""
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self.tls.unwrap()
+        self.flush()
+
+    def close(self):
+        self.plain.close()
+
+    def setsockopt(self, *arguments):
+        self.plain.setsockopt(*arguments)
+
+    def settimeout(self, seconds):
+        self.plain.settimeout(seconds)
+
+
+class Raw:
+    """A connection that was upgraded; messages of the server are read frame by frame. `over` is a
+    connected socket, or what takes its place."""
+
+    def __init__(self, port, path="/echo", lines="", over=None):
+        self.socket = over or socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.sendall(
             f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"

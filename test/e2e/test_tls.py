@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -13,6 +14,7 @@ import websockets
 
 from certificates import Authority
 from gateway import HELLO, PATIENCE, Gateway, authority, connect, tls_settings, wait_for
+from rawws import TEXT, Raw, TlsPipe, frame
 from test_reload import reload, write
 
 pytestmark = pytest.mark.san
@@ -63,6 +65,46 @@ def name_of(connection):
     return dict(field[0] for field in connection.getpeercert()["subject"])["commonName"]
 
 
+# --- what it costs ------------------------------------------------------------------------------
+
+IDLE_BYTES = 16 * 1024  # of user space, that an idle connection may cost at most
+
+
+def own_bytes(pid):
+    """What the process alone has, of what is not mapped from files."""
+    with open(f"/proc/{pid}/smaps_rollup") as f:
+        return int(re.search(r"^Anonymous: +(\d+) kB$", f.read(), re.M).group(1)) * 1024
+
+
+def settle(gateway, count, context):
+    """As many clients that have said hello and are silent."""
+    clients = []
+    for _ in range(count):
+        plain = socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE)
+        raw = Raw(gateway.port, "/", over=TlsPipe(plain, context))
+        raw.send(frame(TEXT, json.dumps(HELLO).encode()))
+        assert json.loads(raw.receive()[1])["type"] == "hello-ok"
+        clients.append(raw)
+    return clients
+
+
+@pytest.mark.skipif("LURKBOT_TEST_SLOW" in os.environ, reason="a sanitizer has memory of its own")
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_an_idle_connection_costs_at_most_16_kib(start, version):
+    gateway = start(**tls_settings(), workers=1)
+    context = authority()[0].context()
+    context.minimum_version = context.maximum_version = version
+    pid = gateway.workers()[0]
+    # What is made once is there after the first of them; they stay, lest their memory be used again.
+    clients = settle(gateway, 20, context)
+    before = own_bytes(pid)
+    clients += settle(gateway, 400, context)
+    each = (own_bytes(pid) - before) / 400
+    assert 1024 < each <= IDLE_BYTES, f"{each:.0f} bytes for each connection"
+    for raw in clients:
+        raw.socket.close()
+
+
 # --- speaking it --------------------------------------------------------------------------------
 
 
@@ -99,6 +141,26 @@ def test_only_http_1_1_is_negotiated(secure):
 def test_the_end_is_told(secure):
     with dial(secure) as connection:
         assert ask(connection).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("asked", [b"", b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                                   b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n" * 200],
+                         ids=["nothing", "one", "many"])
+def test_the_end_is_heard_without_that_of_the_socket(secure, asked):
+    """All that was asked before is answered, and then the gateway ends, too."""
+    plain = socket.create_connection(("127.0.0.1", secure.port), timeout=PATIENCE)
+    pipe = TlsPipe(plain, secure.ssl)
+    if asked:
+        pipe.tls.write(asked)  # goes out together with the end
+    pipe.end()
+    while chunk := plain.recv(65536):
+        pipe.incoming.write(chunk)
+    plain.close()
+    answer = b""
+    with pytest.raises(ssl.SSLZeroReturnError):
+        while True:
+            answer += pipe.tls.read(65536)
+    assert answer.count(b"HTTP/1.1 200 ") == asked.count(b"GET")
 
 
 def test_an_older_version_is_refused(start):

@@ -27,6 +27,7 @@
 #include "gateway/catchup.h"
 #include "gateway/census.h"
 #include "gateway/connection.h"
+#include "gateway/connections.h"
 #include "gateway/context.h"
 #include "gateway/deadlines.h"
 #include "gateway/fanout.h"

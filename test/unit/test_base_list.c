@@ -75,12 +75,39 @@ test_removal_while_walking(void **state)
 	assert_true(list_is_empty(&head));
 }
 
+static void
+test_all_of_another(void **state)
+{
+	struct item a = { .value = 1 }, b = { .value = 2 }, c = { .value = 3 }, d = { .value = 4 };
+	struct list head, other;
+
+	(void)state;
+	list_init(&head);
+	list_init(&other);
+	list_append_all(&head, &other);
+	assert_true(list_is_empty(&head) && list_is_empty(&other));
+	list_append(&other, &a.link);
+	list_append(&other, &b.link);
+	list_append_all(&head, &other);
+	assert_true(list_is_empty(&other));
+	assert_int_equal(digits_of(&head), 12);
+	list_append(&other, &c.link);
+	list_append(&other, &d.link);
+	list_append_all(&head, &other);
+	assert_int_equal(digits_of(&head), 1234);
+	list_append_all(&head, &other);
+	assert_int_equal(digits_of(&head), 1234);
+	list_remove(&c.link);
+	assert_int_equal(digits_of(&head), 124);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_removal_while_walking),
+		cmocka_unit_test(test_all_of_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

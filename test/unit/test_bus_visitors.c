@@ -153,6 +153,8 @@ full(void **state)
 	}
 	assert_int_equal(counted, visitors_lines(BUS_CONNECTIONS));
 	assert_true(uncounted > 0);
+	assert_int_equal(visitors_take_overlooked(v), uncounted);
+	assert_int_equal(visitors_take_overlooked(v), 0);
 }
 
 /* --- refusals --------------------------------------------------------------------------------- */
@@ -281,6 +283,7 @@ lock_is_held(void **state)
 	assert_true(WIFSTOPPED(status));
 	assert_int_equal(visitors_enter(v, &address, &no_limits, &other), VISITORS_UNCOUNTED);
 	assert_false(visitors_fail(v, &address, &rule));
+	assert_int_equal(visitors_take_overlooked(v), 2);
 	visitors_leave(v, &visitor);
 	assert_int_not_equal(visitors_round(v), round);
 	visitor.round = round;

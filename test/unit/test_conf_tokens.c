@@ -4,6 +4,8 @@
  */
 #include "support_conf.h"
 
+#include <fcntl.h>
+
 #include "conf/change.h"
 #include "conf/pack.h"
 #include "conf/scope.h"
@@ -11,6 +13,7 @@
 #include "conf/token.h"
 #include "conf/value.h"
 #include "support_alloc.h"
+#include "support_children.h"
 
 /* SHA-256 of "secret-1". */
 #define DIGEST "f7e7c36e458e80e6b6a2c67d0a9ec09bd718dadd7bfa8d6bf6e7ad526e46c2f7"
@@ -277,6 +280,39 @@ keys_that_are_none(void **state)
 	    "PEM form\n");
 }
 
+/*
+ * One that has another's place from one moment to the next: it is judged as what was opened, and the start
+ * waits for nobody who might write to it.
+ */
+static void
+pipes_in_the_place_of_files(void **state)
+{
+	struct house *h = *state;
+	char file[HOUSE_PATH], fifo[HOUSE_PATH];
+	pid_t swapper;
+
+	private_file(h, "tokens", "abc\n");
+	snprintf(file, sizeof(file), "%s/tokens", h->dir);
+	snprintf(fifo, sizeof(fifo), "%s/fifo", h->dir);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	house_flag(h, "gateway.auth_tokens_file=~/tokens");
+	swapper = support_fork();
+	while (swapper == 0)
+		(void)renameat2(AT_FDCWD, file, AT_FDCWD, fifo, RENAME_EXCHANGE);
+	alarm(SUPPORT_PATIENCE_MS / 1000);
+	for (unsigned files = 0, pipes = 0; files < 500 || pipes < 500;) {
+		int r = house_try(h);
+
+		files += r == 0;
+		pipes += r == -EINVAL;
+		assert_true(r == 0 || r == -EINVAL);
+		assert_true(r == 0 || memmem(h->report.text.data, h->report.text.len,
+					  "must be a regular file", 22) != NULL);
+	}
+	alarm(0);
+	support_kill(swapper);
+}
+
 static void
 names_are_unique(void **state)
 {
@@ -531,6 +567,7 @@ main(void)
 		house_test(lines_that_are_wrong),
 		house_test(files_that_others_may_read),
 		house_test(keys_that_are_none),
+		house_test(pipes_in_the_place_of_files),
 		house_test(names_are_unique),
 		house_test(secrets_are_unique),
 		house_test(secrets_are_no_flags),

@@ -15,6 +15,7 @@
 #include "conf/conf.h"
 #include "gateway/auth.h"
 #include "gateway/connection.h"
+#include "gateway/connections.h"
 #include "gateway/context.h"
 #include "gateway/httpd.h"
 #include "gateway/poller.h"
@@ -326,6 +327,124 @@ test_goodbye_after_a_fault(void **state)
 	assert_true(is_ended_soon() || !listen_once());
 }
 
+static struct connection *
+only_one(void)
+{
+	assert_ptr_equal(list_first(&g.connections), list_last(&g.connections));
+	return container_of(list_first(&g.connections), struct connection, link);
+}
+
+/* Asks, and is answered. */
+static struct connection *
+ask_live(void)
+{
+	buf_reset(&received);
+	say(live, strlen(live));
+	listen_for(1);
+	assert_memory_equal(received.data, "HTTP/1.1 200 ", 13);
+	return only_one();
+}
+
+static void
+test_keeping_a_connection_alive_is_bounded(void **state)
+{
+	struct connection *c;
+	uint64_t end_ms;
+
+	(void)state;
+	open_one();
+	c = ask_live();
+	/* What counts is the time between two requests, */
+	assert_int_equal(c->deadline.kind, DEADLINE_IDLE);
+	/* and from the first byte of the next head that until it is there whole: */
+	say("GET ", 4);
+	turn();
+	assert_int_equal(c->deadline.kind, DEADLINE_HANDSHAKE);
+	end_ms = c->deadline.at_ms;
+	c->deadline.at_ms = --end_ms;
+	/* bytes that trickle in do not extend it. */
+	say("/live HTTP/1.1\r\n", 16);
+	turn();
+	assert_int_equal(c->deadline.at_ms, end_ms);
+	say("Host: localhost\r\n\r\n", 19);
+	turn();
+	assert_int_equal(c->deadline.kind, DEADLINE_IDLE);
+	/* One who goes on asking is told to come back anew after an hour. */
+	c->connected_at_ms -= 59 * 60 * 1000;
+	c = ask_live();
+	assert_null(memmem(received.data, received.len, "Connection: close", 17));
+	c->connected_at_ms -= 60 * 1000;
+	(void)ask_live();
+	assert_non_null(memmem(received.data, received.len, "Connection: close", 17));
+	for (unsigned i = 0; i < 10; i++)
+		turn();
+	assert_false(listen_once());
+	close(peer);
+	peer = -1;
+	assert_true(is_ended_soon());
+}
+
+enum { VISITED = 6 };
+
+struct visit {
+	struct connection *all[VISITED], *seen[VISITED];
+	unsigned count, stop_after;
+};
+
+/* Ends itself, the one before and the one behind. */
+static bool
+end_neighbours(struct connection *c, void *arg)
+{
+	struct visit *visit = arg;
+
+	visit->seen[visit->count++] = c;
+	for (unsigned i = 0; i < VISITED; i++) {
+		if (visit->all[i] != c)
+			continue;
+		connection_abort(c, "itself");
+		connection_abort(visit->all[(i + 1) % VISITED], "behind");
+		connection_abort(visit->all[(i + VISITED - 1) % VISITED], "before");
+	}
+	return visit->count != visit->stop_after;
+}
+
+static void
+visit_some(unsigned stop_after, unsigned wanted, unsigned left)
+{
+	struct visit visit = { .stop_after = stop_after };
+	struct list *at;
+	int peers[VISITED];
+
+	for (unsigned i = 0; i < VISITED; i++) {
+		open_one();
+		peers[i] = peer;
+		visit.all[i] = container_of(list_last(&g.connections), struct connection, link);
+	}
+	connections_visit(&g, end_neighbours, &visit);
+	assert_int_equal(visit.count, wanted);
+	for (unsigned i = 0; i < wanted; i++)
+		assert_ptr_equal(visit.seen[i], visit.all[2 * i]);
+	LIST_FOREACH (at, &g.connections) {
+		struct connection *c = container_of(at, struct connection, link);
+
+		assert_int_equal(c->state, CONNECTION_OPEN);
+		assert_ptr_equal(c, visit.all[VISITED - 1 - left--]);
+	}
+	assert_int_equal(left, 0);
+	peer = -1;
+	end_all();
+	for (unsigned i = 0; i < VISITED; i++)
+		close(peers[i]);
+}
+
+static void
+test_a_visit_survives_the_end_of_neighbours(void **state)
+{
+	(void)state;
+	visit_some(0, 3, 0);
+	visit_some(1, 1, 3);
+}
+
 static void
 try_without_memory(const char *request)
 {
@@ -368,6 +487,8 @@ main(void)
 		connection_test(test_close_handshake),
 		connection_test(test_goodbye_behind_what_made_us_close),
 		connection_test(test_goodbye_after_a_fault),
+		connection_test(test_keeping_a_connection_alive_is_bounded),
+		connection_test(test_a_visit_survives_the_end_of_neighbours),
 		connection_test(test_without_memory),
 	};
 

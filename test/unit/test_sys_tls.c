@@ -165,6 +165,22 @@ an_end_is_told_and_heard(void **state)
 	assert_int_equal(stream_read(&c->server, c->text, sizeof(c->text)), 0);
 }
 
+/* Data and the end behind it come by one read, and the socket has nothing more to say. */
+static void
+an_end_without_the_sockets_is_known_at_once(void **state)
+{
+	struct stage *s = *state;
+	struct couple *c = &s->couple;
+
+	assert_int_equal(couple_shake(c), -EAGAIN);
+	assert_false(stream_has_ended(&c->server));
+	assert_int_equal(SSL_write(c->client, "last", 4), 4);
+	assert_int_equal(SSL_shutdown(c->client), 0);
+	assert_int_equal(stream_read(&c->server, c->text, sizeof(c->text)), 4);
+	assert_true(stream_has_ended(&c->server));
+	assert_int_equal(stream_read(&c->server, c->text, sizeof(c->text)), 0);
+}
+
 static void
 a_peer_that_is_gone_is_an_end(void **state)
 {
@@ -427,6 +443,7 @@ main(void)
 		test(what_is_taken_arrives_whatever_the_socket_takes),
 		test(nothing_waits_unseen),
 		test(an_end_is_told_and_heard),
+		test(an_end_without_the_sockets_is_known_at_once),
 		test(a_peer_that_is_gone_is_an_end),
 		test(a_peer_without_tls_is_read_as_it_is),
 		test(noise_is_an_error_with_a_name),

@@ -1,13 +1,11 @@
-"""The table of attacks: what has brought other gateways down, or let others in, tried here.
-
-Those of the lessons (the numbers at the tests) that have tests elsewhere: scopes that the client names
-(2), tokens taken away (3), bytes before the hello (7) and empty token files (16) in test_tokens and
-test_limits; digests that are compared whole (22) in the unit test of the admission; clients of other
-machines (24) in test_foreign."""
+"""The table of attacks: what has brought other gateways down, or let others in, tried here. The
+numbers are those of the lessons, which `lessons` maps to their tests, here and elsewhere."""
 
 import asyncio
 import json
 import os
+import pathlib
+import re
 import resource
 import signal
 import socket
@@ -17,7 +15,7 @@ import zlib
 
 import pytest
 
-from gateway import HELLO, LURKBOT, PATIENCE, Gateway, connect, segment_of
+from gateway import HELLO, LURKBOT, PATIENCE, Gateway, connect, segment_of, wait_for
 from rawws import CLOSE, CONT, PING, PONG, TEXT, Raw, close_frame, frame
 
 pytestmark = pytest.mark.san
@@ -192,6 +190,34 @@ def test_tiny_fragments(target):
         assert raw.close_code() == 1009
 
 
+@pytest.mark.skipif("LURKBOT_TEST_SLOW" in os.environ, reason="a sanitizer has memory of its own")
+def test_fragments_are_no_more_than_their_bytes(start):
+    """A thousand of one byte each, of a message that does not end, from many at once."""
+    gateway = start(workers=1, echo=True)
+    pid = gateway.workers()[0]
+
+    def own_bytes():
+        with open(f"/proc/{pid}/smaps_rollup") as f:
+            return int(re.search(r"^Anonymous: +(\d+) kB$", f.read(), re.M).group(1)) * 1024
+
+    def pin(count):
+        held = [Raw(gateway.port) for _ in range(count)]
+        data = frame(TEXT, b"a", fin=False) + frame(CONT, b"a", fin=False) * 1000
+        for raw in held:
+            raw.send(data, frame(PING, b"all taken"))
+        for raw in held:
+            assert raw.receive() == (PONG, b"all taken")
+        return held
+    held = pin(20)
+    before = own_bytes()
+    held += pin(200)
+    # An object for each fragment, of 16 bytes or more, would be seen.
+    grown = own_bytes() - before
+    assert grown < 200 * 4096, f"{grown / 200:.0f} bytes for each"
+    for raw in held:
+        raw.socket.close()
+
+
 def test_a_close_frame_has_nothing_but_what_is_said(target):
     for sent, payload in (close_frame(1000), b"\x03\xe8"), (close_frame(), b""), (
             close_frame(3456, b"why"), b"\x0d\x80"):
@@ -249,6 +275,16 @@ def test_keys_that_collide(target):
         assert "result" in request(raw, params)
         twice = params[:-1] + b',"%s":1}' % keys[500]
         assert request(raw, twice)["error"]["details"]["reason"] == "duplicate-key"
+
+
+def test_no_worker_hands_json_to_a_library():
+    """What clients send is read by the gateway's own scanner alone, within its bounds."""
+    source = pathlib.Path(__file__).parents[3] / "src"
+    for layer in "proto", "gateway", "worker", "bus":
+        files = list((source / layer).glob("*.c"))
+        assert files
+        for file in files:
+            assert not re.search(r"#include [<\"](jansson|conf/jsontree)\.h", file.read_text()), file
 
 
 # --- HTTP (9, 18, 19) -----------------------------------------------------------------------------
@@ -364,6 +400,13 @@ def test_ten_thousand_that_never_say_hello(start):
 
 # --- the machine (15, 16, 17) ---------------------------------------------------------------------
 
+@pytest.mark.skipif("LURKBOT_TEST_SLOW" in os.environ, reason="sanitizers catch faults")
+def test_no_signal_has_a_handler(target):
+    for pid in target.process.pid, *target.workers().values():
+        with open(f"/proc/{pid}/status") as f:
+            assert re.search(r"^SigCgt:\t(\w+)$", f.read(), re.M).group(1) == "0" * 16
+
+
 def test_a_storm_of_signals(start):
     gateway = start()
     pids = gateway.workers()
@@ -392,6 +435,30 @@ def test_a_reload_that_cannot_be_read_changes_nothing(start, tmp_path):
     tokens.touch(0o600)
     gateway.cli("gateway", "reload")
     assert gateway.http("/info", headers=headers)[0] == 401
+
+
+def test_a_reload_without_descriptors_changes_nothing(start, tmp_path):
+    """A configuration that cannot be opened is no empty one."""
+    tokens = tmp_path / "tokens"
+    tokens.write_text("a-token-of-ours\n")
+    tokens.chmod(0o600)
+    gateway = start(auth_enabled=True, auth_tokens_file=str(tokens), metrics_public=True)
+    pid = gateway.process.pid
+    headers = {"Authorization": "Bearer a-token-of-ours"}
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        refused = gateway.cli("gateway", "reload", check=False)
+        assert refused.returncode != 0 and "Too many open files" in refused.stderr
+        os.kill(pid, signal.SIGHUP)
+        wait_for(lambda: gateway.log().count("Too many open files") >= 2, "the signal's to fail, too")
+        assert gateway.http("/info", headers=headers)[0] == 200
+        assert gateway.http("/info")[0] == 401
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    gateway.cli("gateway", "reload")
+    assert gateway.http("/info", headers=headers)[0] == 200
+    assert gateway.http("/info")[0] == 401
 
 
 def test_nothing_is_readable_for_others(target):

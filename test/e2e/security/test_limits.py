@@ -219,6 +219,16 @@ def test_connections_of_one_address(start):
     wait_for(lambda: exchange(gateway, via("192.0.2.1"))[0] == 200, "room again")
 
 
+def test_more_addresses_than_can_be_kept(start):
+    """None is turned away for that, and it is told how many had no limits."""
+    gateway = start(max_connections=512, max_handshakes_per_ip=1, allow_unauthenticated=True, **PROXY)
+    held = [Raw(gateway.port, "/", via(f"198.18.{i // 256}.{i % 256}")) for i in range(500)]
+    assert 0 < limit(gateway, "addresses") < 500
+    assert limit(gateway, "handshakes_per_ip") == 0
+    for raw in held:
+        raw.socket.close()
+
+
 # --- before the hello -----------------------------------------------------------------------------
 
 def test_one_time_for_head_and_hello(start):
