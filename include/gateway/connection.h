@@ -26,8 +26,10 @@
 #include "sys/sockets.h"
 #include "sys/stream.h"
 
+struct answer_sink;
 struct audience;
 struct connection;
+struct exchange;
 struct gateway;
 struct hello;
 struct identity;
@@ -88,6 +90,9 @@ struct connection {
 	bool half_closed; /* our side was shut down */
 	bool subscribed_admin; /* counted in the gauge admin_subscribers */
 	bool counted;	       /* counted in the gauge websockets */
+
+	const struct answer_sink *answers; /* in which form they leave */
+	struct exchange *exchange;	   /* an HTTP request under way; see gateway/exchange */
 
 	/* the WebSocket handler's */
 	void (*on_message)(struct connection *connection, struct span text, bool binary);

@@ -5,13 +5,9 @@
  */
 #include "gateway/httpd.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
-#include "base/jsonw.h"
 #include "bus/counters.h"
 #include "conf/conf.h"
 #include "conf/scope.h"
@@ -24,6 +20,7 @@
 #include "gateway/outcomes.h"
 #include "gateway/presence.h"
 #include "gateway/refuse.h"
+#include "gateway/respond.h"
 #include "gateway/visit.h"
 #include "gateway/welcome.h"
 #include "gateway/wsock.h"
@@ -31,192 +28,6 @@
 #include "proto/http.h"
 #include "proto/http_response.h"
 #include "proto/origin.h"
-
-static void
-count_status(struct connection *c, int status)
-{
-	int class = status / 100;
-
-	if (class < 0 || class >= COUNTERS_HTTP)
-		class = 0;
-	counters_add(&c->gateway->counters->http_requests[class], 1);
-}
-
-enum {
-	LINES_MAX = 256, /* bytes of the header fields that vary */
-	CROWD_RETRY_MS = 5000,
-	CROWD_ANSWERS_A_MINUTE = 600, /* the others are closed without one */
-};
-
-/* What follows a response, and whether its body is left out. */
-enum after {
-	AFTER_CLOSE = 0,
-	AFTER_KEEP_ALIVE = 1,
-	AFTER_HEAD_ONLY = 2, /* a flag: the request was HEAD */
-};
-
-/* RFC 9110 6.6.1: a server with a clock says when it answered.  `lines` are those of this response. */
-static struct span
-with_date(const char *lines, char *out, size_t cap)
-{
-	time_t now = (time_t)(clock_real_ms() / 1000);
-	struct tm utc;
-	size_t n = 0;
-
-	if (gmtime_r(&now, &utc) != NULL)
-		n = strftime(out, cap, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
-	snprintf(out + n, cap - n, "%s", lines);
-	return span_cstr(out);
-}
-
-static void
-respond(struct connection *c, int status, const char *type, struct span body, const char *lines,
-    enum after after)
-{
-	char all_lines[LINES_MAX];
-	struct buf *reply = &c->gateway->reply;
-	bool keep_alive = (after & AFTER_KEEP_ALIVE) != 0;
-	bool head_only = (after & AFTER_HEAD_ONLY) != 0;
-
-	buf_reset(reply);
-	http_response_write(reply, status, type, body, keep_alive,
-	    with_date(lines, all_lines, sizeof(all_lines)), head_only);
-	count_status(c, status);
-	if (buf_status(reply) != 0) {
-		connection_fail(c);
-		return;
-	}
-	connection_queue(c, buf_span(reply));
-	if (c->state != CONNECTION_OPEN)
-		return;
-	if (keep_alive)
-		deadline_set(c->gateway->deadlines, &c->deadline, DEADLINE_IDLE, clock_mono_ms());
-	else
-		connection_close(c, 0, http_status_text(status));
-}
-
-/* Why a request is turned away; reason and lines may be left out. */
-struct refusal {
-	int status;
-	enum error_code code;
-	const char *reason, *message;
-	const char *lines;
-	uint64_t retry_after_ms;
-};
-
-static void
-write_details(struct jsonw *w, const struct refusal *refusal)
-{
-	jsonw_key(w, "details");
-	jsonw_object(w);
-	jsonw_key(w, "reason");
-	jsonw_cstr(w, refusal->reason);
-	if (refusal->retry_after_ms > 0) {
-		jsonw_key(w, "retryable");
-		jsonw_bool(w, true);
-		jsonw_key(w, "retryAfterMs");
-		jsonw_uint(w, refusal->retry_after_ms);
-	}
-	jsonw_object_end(w);
-}
-
-/* Answers {"error":{"code","message","details"?}}, as the protocol's errors look. */
-static void
-respond_refusal(struct connection *c, const struct refusal *refusal, enum after after)
-{
-	struct buf *text = &c->gateway->text;
-	char retry_line[48];
-	const char *lines = refusal->lines != NULL ? refusal->lines : "";
-	struct jsonw w;
-
-	buf_reset(text);
-	jsonw_init(&w, text);
-	jsonw_object(&w);
-	jsonw_key(&w, "error");
-	jsonw_object(&w);
-	jsonw_key(&w, "code");
-	jsonw_cstr(&w, error_code_name(refusal->code));
-	jsonw_key(&w, "message");
-	jsonw_cstr(&w, refusal->message);
-	if (refusal->reason != NULL)
-		write_details(&w, refusal);
-	jsonw_object_end(&w);
-	jsonw_object_end(&w);
-	buf_append_cstr(text, "\n");
-	if (refusal->retry_after_ms > 0) {
-		snprintf(retry_line, sizeof(retry_line), "Retry-After: %" PRIu64 "\r\n",
-		    (refusal->retry_after_ms + 999) / 1000);
-		lines = retry_line;
-	}
-	if (buf_status(text) != 0)
-		connection_fail(c);
-	else
-		respond(c, refusal->status, "application/json", buf_span(text), lines, after);
-}
-
-static void
-respond_error(struct connection *c, int status, enum error_code code, const char *message,
-    const char *lines, enum after after)
-{
-	const struct refusal refusal = {
-		.status = status, .code = code, .message = message, .lines = lines
-	};
-
-	respond_refusal(c, &refusal, after);
-}
-
-/* Whom authentication turned away (PROTOCOL section 9). */
-static void
-respond_unauthorized(struct connection *c, enum auth_verdict verdict, enum after after)
-{
-	struct refusal refusal = { .status = 401,
-		.code = ERROR_INVALID_REQUEST,
-		.reason = "unauthorized",
-		.message = auth_verdict_sentence(verdict),
-		.lines = "WWW-Authenticate: Bearer\r\n" };
-
-	if (verdict == AUTH_NO_MEMORY)
-		refusal = (struct refusal){
-			.status = 500, .code = ERROR_INTERNAL_ERROR, .message = refusal.message
-		};
-	if (verdict == AUTH_FOREIGN)
-		refusal.status = 403;
-	if (verdict == AUTH_FOREIGN || verdict == AUTH_LOCKED_OUT)
-		refusal.lines = NULL;
-	if (verdict == AUTH_LOCKED_OUT) {
-		refusal.status = 429;
-		refusal.code = ERROR_UNAVAILABLE;
-		refusal.reason = "rate-limited";
-		refusal.retry_after_ms = visit_refused_ms(c) + 1;
-	}
-	outcome_settle(c, OUTCOME_UNAUTHORIZED);
-	refuse_log(c, refusal.message);
-	respond_refusal(c, &refusal, after);
-}
-
-/* One address has too many connections. */
-static void
-respond_crowded(struct connection *c, const char *sentence)
-{
-	const struct refusal refusal = { .status = 429,
-		.code = ERROR_UNAVAILABLE,
-		.reason = "rate-limited",
-		.message = sentence,
-		.retry_after_ms = CROWD_RETRY_MS };
-
-	outcome_settle(c, OUTCOME_CROWDED);
-	refuse_log(c, sentence);
-	respond_refusal(c, &refusal, AFTER_CLOSE);
-}
-
-static void
-respond_fault(struct connection *c, const struct http_fault *fault, enum after after)
-{
-	outcome_settle(c, OUTCOME_BAD_REQUEST);
-	refuse_log(c, fault->text);
-	respond_error(
-	    c, fault->status, ERROR_INVALID_REQUEST, fault->text, fault->header_lines, after);
-}
 
 /* Another local port is another site too, so loopback is no exception (PROTOCOL section 1). */
 static bool
@@ -253,7 +64,7 @@ is_admitted(struct connection *c, const struct http_head *head, bool has_hello)
 	if (auth_is_good(verdict))
 		admission_enter_take(c, identity);
 	else
-		respond_unauthorized(c, verdict, AFTER_CLOSE);
+		respond_unauthorized(c, verdict, RESPOND_CLOSE);
 	return auth_is_good(verdict);
 }
 
@@ -265,7 +76,7 @@ upgrade(struct connection *c, const struct http_head *head, const struct handsha
 
 	if (!is_websocket_path(c, head->path)) {
 		respond_error(c, 404, ERROR_INVALID_REQUEST,
-		    "No WebSocket is served at this path; connect to / or /ws", "", AFTER_CLOSE);
+		    "No WebSocket is served at this path; connect to / or /ws", "", RESPOND_CLOSE);
 		return;
 	}
 	if (!is_admitted(c, head, !echo))
@@ -277,7 +88,7 @@ upgrade(struct connection *c, const struct http_head *head, const struct handsha
 		connection_fail(c);
 		return;
 	}
-	count_status(c, 101);
+	respond_count(c, 101);
 	connection_queue(c, buf_span(reply));
 	if (c->state != CONNECTION_OPEN)
 		return;
@@ -290,22 +101,21 @@ upgrade(struct connection *c, const struct http_head *head, const struct handsha
 	wsock_start(c, echo ? wsock_echo : welcome_message);
 }
 
-static enum after
-after_of(const struct connection *c, const struct http_head *head)
+/* No endpoint takes a body, and skipping one of any length would keep us reading for ever. */
+static enum respond_after
+after_plain(const struct connection *c, const struct http_head *head)
 {
-	unsigned after = AFTER_CLOSE;
+	unsigned after = respond_after_of(c, head);
 
-	if (head->keep_alive && !head->has_body && !c->gateway->draining)
-		after |= AFTER_KEEP_ALIVE;
-	if (span_is(head->method, "HEAD"))
-		after |= AFTER_HEAD_ONLY;
-	return (enum after)after;
+	if (head->has_body)
+		after &= ~(unsigned)RESPOND_KEEP_ALIVE;
+	return (enum respond_after)after;
 }
 
 /* Whether the endpoint may be told to who asks; else that was answered. */
 static bool
 is_allowed(struct connection *c, const struct endpoint *endpoint, const struct http_head *head,
-    enum after after)
+    enum respond_after after)
 {
 	struct identity *identity = NULL;
 	enum auth_verdict verdict;
@@ -322,12 +132,8 @@ is_allowed(struct connection *c, const struct endpoint *endpoint, const struct h
 	may_read = identity_has(identity, SCOPE_READ);
 	identity_unref(identity);
 	if (!may_read)
-		respond_refusal(c,
-		    &(struct refusal){ .status = 403,
-			.code = ERROR_INVALID_REQUEST,
-			.reason = "forbidden",
-			.message = "This path needs the scope read, which the token has not got" },
-		    after);
+		respond_refusal(c, 403, ERROR_INVALID_REQUEST, "forbidden",
+		    "This path needs the scope read, which the token has not got", after);
 	return may_read;
 }
 
@@ -335,7 +141,7 @@ static void
 answer_plain(struct connection *c, const struct http_head *head)
 {
 	bool head_only = span_is(head->method, "HEAD");
-	enum after after = after_of(c, head);
+	enum respond_after after = after_plain(c, head);
 	const struct endpoint *endpoint = endpoint_find(head->path);
 	struct endpoint_answer answer = { .status = 200, .type = "application/json" };
 
@@ -343,7 +149,7 @@ answer_plain(struct connection *c, const struct http_head *head)
 		respond_error(c, 426, ERROR_INVALID_REQUEST,
 		    "This path speaks WebSocket; ask for an upgrade",
 		    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n",
-		    AFTER_CLOSE | (after & AFTER_HEAD_ONLY));
+		    RESPOND_CLOSE | (after & RESPOND_HEAD_ONLY));
 		return;
 	}
 	if (endpoint == NULL) {
@@ -369,7 +175,7 @@ answer_plain(struct connection *c, const struct http_head *head)
 
 /* Whether who asks may ask at all, whatever for; else that was answered. */
 static bool
-is_welcome(struct connection *c, const struct http_head *head, enum after head_only)
+is_welcome(struct connection *c, const struct http_head *head, enum respond_after head_only)
 {
 	const char *why = NULL;
 
@@ -404,7 +210,8 @@ is_welcome(struct connection *c, const struct http_head *head, enum after head_o
 static void
 on_head(struct connection *c, const struct http_head *head)
 {
-	enum after head_only = span_is(head->method, "HEAD") ? AFTER_HEAD_ONLY : AFTER_CLOSE;
+	enum respond_after head_only =
+	    span_is(head->method, "HEAD") ? RESPOND_HEAD_ONLY : RESPOND_CLOSE;
 	struct handshake handshake;
 	struct http_fault fault = { 0 };
 
@@ -448,7 +255,7 @@ is_too_large(struct connection *c, size_t bytes, unsigned lines)
 	else
 		return false;
 	limits_count(c->gateway, LIMIT_HEADER);
-	respond_fault(c, &fault, AFTER_CLOSE);
+	respond_fault(c, &fault, RESPOND_CLOSE);
 	return true;
 }
 
@@ -457,7 +264,7 @@ refuse_cleartext(struct connection *c)
 {
 	outcome_settle(c, OUTCOME_BAD_REQUEST);
 	respond_error(c, 400, ERROR_INVALID_REQUEST,
-	    "This port speaks TLS; connect by https:// or wss://", "", AFTER_CLOSE);
+	    "This port speaks TLS; connect by https:// or wss://", "", RESPOND_CLOSE);
 }
 
 static size_t
@@ -485,7 +292,7 @@ on_data(struct connection *c, char *data, size_t len)
 	case HTTP_BAD:
 		if (fault.status == 431)
 			limits_count(c->gateway, LIMIT_HEADER);
-		respond_fault(c, &fault, AFTER_CLOSE);
+		respond_fault(c, &fault, RESPOND_CLOSE);
 		return 0;
 	case HTTP_HEAD:
 		c->traffic->head_scanned = 0;
@@ -503,7 +310,7 @@ on_expired(struct connection *c, enum deadline_kind kind)
 		outcome_settle(c, OUTCOME_TIMEOUT);
 	if (kind == DEADLINE_HANDSHAKE && c->traffic != NULL && c->traffic->in.len > 0)
 		respond_error(c, 408, ERROR_INVALID_REQUEST,
-		    "The request did not arrive in time; send it whole", "", AFTER_CLOSE);
+		    "The request did not arrive in time; send it whole", "", RESPOND_CLOSE);
 	else
 		connection_close(c, 0, "No request came in time");
 }
@@ -530,26 +337,3 @@ const struct connection_handler httpd_handler = {
 	.on_closing = on_closing,
 	.on_goodbye = on_goodbye,
 };
-
-void
-httpd_refuse_full(struct connection *c)
-{
-	outcome_settle(c, OUTCOME_FULL);
-	respond_error(c, 503, ERROR_UNAVAILABLE,
-	    "The gateway has as many connections as it may have (max_connections); try again later",
-	    "Retry-After: 5\r\n", AFTER_CLOSE);
-}
-
-void
-httpd_refuse_crowd(struct connection *c, enum visitors_verdict verdict)
-{
-	unsigned suppressed;
-
-	if (log_limit_pass(
-		&c->gateway->crowd, clock_mono_ms(), CROWD_ANSWERS_A_MINUTE, &suppressed)) {
-		respond_crowded(c, visit_sentence(verdict));
-		return;
-	}
-	outcome_settle(c, OUTCOME_CROWDED);
-	connection_abort(c, visit_sentence(verdict));
-}
