@@ -51,8 +51,8 @@ void respond_unauthorized(
     struct connection *connection, enum auth_verdict verdict, enum respond_after after);
 
 /* What is wrong with the bytes of the request; logged and counted as a bad opening. */
-void respond_fault(struct connection *connection, const struct http_fault *fault,
-    enum respond_after after);
+void respond_fault(
+    struct connection *connection, const struct http_fault *fault, enum respond_after after);
 
 /* 429, and the end: too many connections of one address. */
 void respond_crowded(struct connection *connection, const char *sentence);

@@ -1,7 +1,7 @@
 /*
- * HTTP/1.1 on a connection.  One request is answered before the next head is looked at; a request with a
- * body is answered and then the connection ends, since no endpoint takes one and skipping bodies of any
- * length would let a peer keep us reading for ever.
+ * HTTP/1.1 on a connection.  One request is answered before the next head is looked at.  What calls a method
+ * may have a body, and be answered later (gateway/exchange); for all else a body ends the connection behind the
+ * answer, since skipping bodies of any length would let a peer keep us reading for ever.
  */
 #include "gateway/httpd.h"
 
@@ -12,12 +12,17 @@
 #include "conf/conf.h"
 #include "conf/scope.h"
 #include "gateway/admission.h"
+#include "gateway/api.h"
+#include "gateway/call.h"
 #include "gateway/context.h"
+#include "gateway/cors.h"
 #include "gateway/endpoints.h"
+#include "gateway/exchange.h"
 #include "gateway/hosts.h"
 #include "gateway/identity.h"
 #include "gateway/limits.h"
 #include "gateway/outcomes.h"
+#include "gateway/pending.h"
 #include "gateway/presence.h"
 #include "gateway/refuse.h"
 #include "gateway/respond.h"
@@ -26,22 +31,6 @@
 #include "gateway/wsock.h"
 #include "proto/handshake.h"
 #include "proto/http.h"
-#include "proto/http_response.h"
-#include "proto/origin.h"
-
-/* Another local port is another site too, so loopback is no exception (PROTOCOL section 1). */
-static bool
-is_origin_allowed(const struct connection *c, const struct http_head *head)
-{
-	const struct conf_gateway *conf = &c->gateway->conf->gateway;
-	const struct http_header *origin = http_head_find(head, "Origin");
-
-	if (origin == NULL)
-		return true;
-	return http_head_count(head, "Origin") == 1 &&
-	       origin_check(origin->value, head->host, (const char *const *)conf->allowed_origins,
-		   conf->allowed_origins_count, stream_is_secure(&c->stream)) != ORIGIN_REFUSED;
-}
 
 static bool
 is_websocket_path(const struct connection *c, struct span path)
@@ -159,7 +148,7 @@ answer_plain(struct connection *c, const struct http_head *head)
 	}
 	if (!head_only && !span_is(head->method, "GET")) {
 		respond_error(c, 405, ERROR_INVALID_REQUEST, "This path takes GET and HEAD only",
-		    "Allow: GET, HEAD\r\n", after);
+		    "Allow: GET, HEAD, OPTIONS\r\n", after);
 		return;
 	}
 	if (!is_allowed(c, endpoint, head, after))
@@ -171,6 +160,26 @@ answer_plain(struct connection *c, const struct http_head *head)
 	else
 		respond(c, answer.status, answer.type, buf_span(&c->gateway->text),
 		    "Cache-Control: no-store\r\n", after);
+}
+
+/* Of a path that is none, all that GET takes. */
+static const char *
+allow_of(struct span path)
+{
+	const char *allow = api_allow(path);
+
+	return allow != NULL ? allow : "GET, HEAD, OPTIONS";
+}
+
+static void
+answer_request(struct connection *c, const struct http_head *head)
+{
+	if (span_is(head->method, "OPTIONS"))
+		cors_respond_options(c, head, allow_of(head->path));
+	else if (api_has(head->path))
+		api_request(c, head);
+	else
+		answer_plain(c, head);
 }
 
 /* Whether who asks may ask at all, whatever for; else that was answered. */
@@ -196,7 +205,7 @@ is_welcome(struct connection *c, const struct http_head *head, enum respond_afte
 	if (!host_is_ours(c, head)) {
 		outcome_settle(c, OUTCOME_BAD_HOST);
 		why = "This Host is not the gateway's; list it in gateway.allowed_hosts";
-	} else if (!is_origin_allowed(c, head)) {
+	} else if (!cors_is_allowed(c, head)) {
 		outcome_settle(c, OUTCOME_BAD_ORIGIN);
 		why = "This Origin may not connect; list it in gateway.allowed_origins";
 	}
@@ -224,7 +233,7 @@ on_head(struct connection *c, const struct http_head *head)
 		upgrade(c, head, &handshake);
 		break;
 	case HANDSHAKE_PLAIN:
-		answer_plain(c, head);
+		answer_request(c, head);
 		break;
 	case HANDSHAKE_BAD:
 		respond_fault(c, &fault, head_only);
@@ -278,6 +287,8 @@ on_data(struct connection *c, char *data, size_t len)
 		refuse_cleartext(c);
 		return 0;
 	}
+	if (c->exchange != NULL)
+		return call_on_data(c, data, len);
 	/* A head that trickles in is not parsed again for each byte. */
 	if (!http_head_is_due(data, len, &c->traffic->head_scanned)) {
 		if (!is_too_large(c, len, 0))
@@ -298,6 +309,7 @@ on_data(struct connection *c, char *data, size_t len)
 		c->traffic->head_scanned = 0;
 		if (!is_too_large(c, used, (unsigned)head.header_count))
 			on_head(c, &head);
+		c->gateway->allowed_origin = SPAN("");
 		break;
 	}
 	return used;
@@ -306,9 +318,15 @@ on_data(struct connection *c, char *data, size_t len)
 static void
 on_expired(struct connection *c, enum deadline_kind kind)
 {
+	bool is_late = c->exchange != NULL ? c->exchange->is_reading
+					   : kind == DEADLINE_HANDSHAKE && c->traffic != NULL &&
+						 c->traffic->in.len > 0;
+
 	if (kind == DEADLINE_HANDSHAKE)
 		outcome_settle(c, OUTCOME_TIMEOUT);
-	if (kind == DEADLINE_HANDSHAKE && c->traffic != NULL && c->traffic->in.len > 0)
+	if (kind == DEADLINE_MESSAGE)
+		limits_count(c->gateway, LIMIT_MESSAGE_TIME);
+	if (is_late)
 		respond_error(c, 408, ERROR_INVALID_REQUEST,
 		    "The request did not arrive in time; send it whole", "", RESPOND_CLOSE);
 	else
@@ -318,6 +336,7 @@ on_expired(struct connection *c, enum deadline_kind kind)
 static void
 on_closing(struct connection *c)
 {
+	pending_abandon_all(c);
 	admission_leave(c);
 }
 
