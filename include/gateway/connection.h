@@ -76,6 +76,7 @@ struct connection {
 	enum connection_state state;
 	bool framed;	  /* output is WebSocket frames, so a Close frame ends it */
 	bool deflate;	  /* permessage-deflate was negotiated */
+	bool is_stream;	  /* output is Server-Sent Events */
 	bool local;	  /* came over run/gateway.sock */
 	bool greeted;	  /* how its TLS handshake ended was counted, or there is none */
 	bool cleartext;	  /* the peer does not speak TLS where it should */

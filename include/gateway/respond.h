@@ -68,5 +68,12 @@ void respond_full(struct connection *connection);
  */
 void respond_crowd(struct connection *connection, enum visitors_verdict verdict);
 
+/*
+ * Appends the head of a 200 whose body goes on for as long as the connection, and counts it; what follows is
+ * the caller's to queue behind it.
+ */
+void respond_open_write(
+    struct connection *connection, struct buf *out, const char *type, const char *lines);
+
 /* Counts a response of that status, where it was written elsewhere. */
 void respond_count(struct connection *connection, int status);

@@ -106,8 +106,8 @@ is_type_good(struct connection *c, const struct http_head *head)
 		    "The body must be sent without a Content-Encoding");
 	if (type == NULL ? head->has_body
 			 : http_head_count(head, "Content-Type") > 1 || !is_json(type->value))
-		return refuse(c, head, 415, "unsupported", NULL,
-		    "The Content-Type must be application/json");
+		return refuse(
+		    c, head, 415, "unsupported", NULL, "The Content-Type must be application/json");
 	return true;
 }
 
@@ -158,14 +158,14 @@ read_method(struct connection *c, const struct http_head *head, struct envelope 
 }
 
 static bool
-read_key(struct connection *c, const struct http_head *head, struct span value,
-    struct envelope *frame)
+read_key(
+    struct connection *c, const struct http_head *head, struct span value, struct envelope *frame)
 {
 	size_t len = 0;
 
 	if (frame->session_key.n == 0 &&
-	    query_decode(
-		value, frame->session_key_store, sizeof(frame->session_key_store), &len) == 0 &&
+	    query_decode(value, frame->session_key_store, sizeof(frame->session_key_store), &len) ==
+		0 &&
 	    len > 0 && utf8_is_valid(span_make(frame->session_key_store, len))) {
 		frame->session_key = span_make(frame->session_key_store, len);
 		return true;
@@ -175,8 +175,8 @@ read_key(struct connection *c, const struct http_head *head, struct span value,
 }
 
 static bool
-read_timeout(struct connection *c, const struct http_head *head, struct span value,
-    struct envelope *frame)
+read_timeout(
+    struct connection *c, const struct http_head *head, struct span value, struct envelope *frame)
 {
 	uint64_t ms = 0;
 

@@ -86,7 +86,8 @@ send_error(const struct answer *to, const struct reply_error *error)
 	struct connection *c = to->connection;
 
 	begin_answer(c);
-	respond_error_shape(c, reply_error_status(error), error, "", (enum respond_after)c->exchange->after);
+	respond_error_shape(
+	    c, reply_error_status(error), error, "", (enum respond_after)c->exchange->after);
 	end_answer(c);
 }
 
@@ -159,8 +160,8 @@ call(struct connection *c)
 void
 call_begin_take(struct connection *c, struct exchange *x, const struct http_head *head)
 {
-	httpbody_init(&x->body, head->chunked, head->content_length,
-	    c->gateway->conf->gateway.max_payload);
+	httpbody_init(
+	    &x->body, head->chunked, head->content_length, c->gateway->conf->gateway.max_payload);
 	x->is_reading = true;
 	c->exchange = x;
 	c->answers = &answer_response;

@@ -23,9 +23,8 @@ cors_is_allowed(struct connection *c, const struct http_head *head)
 		return true;
 	if (http_head_count(head, "Origin") != 1)
 		return false;
-	switch (
-	    origin_check(origin->value, head->host, (const char *const *)conf->allowed_origins,
-		conf->allowed_origins_count, stream_is_secure(&c->stream))) {
+	switch (origin_check(origin->value, head->host, (const char *const *)conf->allowed_origins,
+	    conf->allowed_origins_count, stream_is_secure(&c->stream))) {
 	case ORIGIN_REFUSED:
 		return false;
 	case ORIGIN_LISTED:

@@ -101,6 +101,16 @@ respond(struct connection *c, int status, const char *type, struct span body, co
 }
 
 void
+respond_open_write(struct connection *c, struct buf *out, const char *type, const char *lines)
+{
+	char all_lines[LINES_MAX];
+
+	http_response_write_open(
+	    out, type, write_lines(c->gateway, lines, all_lines, sizeof(all_lines)));
+	respond_count(c, 200);
+}
+
+void
 respond_error_shape(struct connection *c, int status, const struct reply_error *error,
     const char *lines, enum respond_after after)
 {

@@ -127,7 +127,8 @@ static enum httpbody_verdict
 on_data_end(struct httpbody *body, char byte)
 {
 	if (byte != (body->state == DATA_CR ? '\r' : '\n'))
-		return bad(body, "The data of a chunk must be as long as it says, and end in CR LF.");
+		return bad(
+		    body, "The data of a chunk must be as long as it says, and end in CR LF.");
 	if (body->state == DATA_CR)
 		return enter(body, DATA_LF);
 	body->digits = 0;
@@ -205,8 +206,8 @@ take_content(struct httpbody *body, const char *data, size_t len, struct buf *co
 }
 
 enum httpbody_verdict
-httpbody_take(struct httpbody *body, const char *data, size_t len, struct buf *content,
-    size_t *ret_used)
+httpbody_take(
+    struct httpbody *body, const char *data, size_t len, struct buf *content, size_t *ret_used)
 {
 	enum httpbody_verdict verdict = HTTPBODY_MORE;
 	size_t used = 0;
