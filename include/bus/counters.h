@@ -50,7 +50,8 @@ struct counters {
 	_Atomic uint64_t websockets;
 	_Atomic uint64_t admin_subscribers; /* connections that would take admin-only events */
 	_Atomic uint64_t catching_up;	    /* connections that are behind */
-	_Atomic uint64_t gauges_spare[4];
+	_Atomic uint64_t event_streams;	    /* connections that are sent Server-Sent Events */
+	_Atomic uint64_t gauges_spare[3];
 
 	/* counters: what was, ever */
 	_Atomic uint64_t accepted;

@@ -13,6 +13,22 @@
 struct connection;
 struct envelope_fault;
 
+struct answer;
+struct reply_error;
+
+/*
+ * In which form the answers of a connection leave: as response frames on a WebSocket, as the response to
+ * the request that is under way on plain HTTP.  Each is called once for each request, at once or later, and
+ * may end the connection.
+ */
+struct answer_sink {
+	void (*result)(const struct answer *to, struct span result);
+	void (*error)(const struct answer *to, const struct reply_error *error);
+};
+
+/* Response frames. */
+extern const struct answer_sink answer_frames;
+
 /* Whom an answer goes to.  The spans are the caller's. */
 struct answer {
 	struct connection *connection;

@@ -9,6 +9,7 @@
 
 #include "base/list.h"
 #include "base/macros.h"
+#include "gateway/wire.h"
 #include "proto/filter.h"
 
 struct audiences;
@@ -21,7 +22,7 @@ struct audience {
 	unsigned level_count;
 	unsigned member_count; /* of these and of those that are catching up */
 	struct filter *filter; /* owned */
-	bool is_deflated;      /* the form: its members are sent events compressed */
+	enum wire_form form;   /* in which its members are sent events */
 	uint64_t sent_ms;      /* CLOCK_MONOTONIC when the level ones were last told a seq */
 	bool is_told;	       /* nothing was passed over since */
 };

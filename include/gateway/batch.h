@@ -4,8 +4,8 @@
  *
  * `frames` holds the finished WebSocket frames back to back, so a filter that takes all of them is
  * served from there without a copy; one that takes some gets them copied together once, whatever
- * the number of connections that are sent the run. `deflated` holds compressed frames, each made when
- * a compressed run first takes its event.
+ * the number of connections that are sent the run. `made` holds what an event is in another form, made when a
+ * run of that form first takes it.
  */
 #pragma once
 
@@ -15,17 +15,24 @@
 #include "base/buf.h"
 #include "base/span.h"
 #include "bus/ring.h"
+#include "gateway/wire.h"
 #include "proto/filter.h"
 
 struct deflate;
 
 enum { BATCH_EVENTS = 256 };
 
-/* An event's compressed frame, in `deflated`. */
-struct batch_deflated {
+/* An event in another form, in `bytes` of that form. */
+struct batch_made {
 	size_t offset;
 	size_t len; /* 0: the event stays plain */
 	bool is_tried;
+};
+
+/* All events in another form, as far as they were asked for. */
+struct batch_form {
+	struct buf bytes;
+	struct batch_made at[BATCH_EVENTS];
 };
 
 /* Zero-initialised is valid and empty. */
@@ -36,10 +43,9 @@ struct batch {
 	unsigned count;
 	struct ring_record records[BATCH_EVENTS];
 	bool taken[BATCH_EVENTS]; /* by the filter of the last match */
-	struct buf deflated;
-	struct batch_deflated deflated_at[BATCH_EVENTS];
+	struct batch_form deflated, sse;
 	unsigned deflated_count; /* events compressed so far */
-	bool is_deflated;	 /* the last run has compressed frames */
+	enum wire_form form;	 /* of the last run; plain also where nothing could be compressed */
 	size_t saved;		 /* bytes by which it is shorter than the plain one */
 };
 
@@ -47,7 +53,7 @@ struct batch {
 struct batch_place {
 	unsigned index;
 	size_t offset;
-	bool is_deflated;
+	enum wire_form form;
 	struct span frame;
 };
 
@@ -71,6 +77,10 @@ bool batch_match(struct batch *batch, const struct filter *filter, struct span *
  */
 bool batch_match_deflated(struct batch *batch, const struct filter *filter, struct deflate *codec,
     size_t min_bytes, struct span *ret_run) must_check;
+
+/* The same as Server-Sent Events, whose ids begin with the epoch. */
+bool batch_match_sse(struct batch *batch, const struct filter *filter, struct span epoch,
+    struct span *ret_run) must_check;
 
 /*
  * Where byte `at` of the last matched run lies. `at` must be less than the run's length.

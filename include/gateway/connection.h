@@ -26,8 +26,10 @@
 #include "sys/sockets.h"
 #include "sys/stream.h"
 
+struct answer_sink;
 struct audience;
 struct connection;
+struct exchange;
 struct gateway;
 struct hello;
 struct identity;
@@ -74,6 +76,7 @@ struct connection {
 	enum connection_state state;
 	bool framed;	  /* output is WebSocket frames, so a Close frame ends it */
 	bool deflate;	  /* permessage-deflate was negotiated */
+	bool is_stream;	  /* output is Server-Sent Events */
 	bool local;	  /* came over run/gateway.sock */
 	bool greeted;	  /* how its TLS handshake ended was counted, or there is none */
 	bool cleartext;	  /* the peer does not speak TLS where it should */
@@ -88,6 +91,9 @@ struct connection {
 	bool half_closed; /* our side was shut down */
 	bool subscribed_admin; /* counted in the gauge admin_subscribers */
 	bool counted;	       /* counted in the gauge websockets */
+
+	const struct answer_sink *answers; /* in which form they leave */
+	struct exchange *exchange;	   /* an HTTP request under way; see gateway/exchange */
 
 	/* the WebSocket handler's */
 	void (*on_message)(struct connection *connection, struct span text, bool binary);

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/span.h"
 
 struct audiences;
 struct auth;
@@ -102,6 +103,8 @@ struct gateway {
 	char *read_buffer; /* GATEWAY_READ_BYTES, shared by all connections */
 	struct buf text;  /* a result under construction; valid until the next message is handled */
 	struct buf reply; /* a frame under construction; valid until it is queued */
+	/* whose pages may read the HTTP response that is written now; empty: nobody's but ours */
+	struct span allowed_origin;
 	struct buf inflated;	  /* the message that is being handled, where it came compressed */
 	struct buf deflated;	  /* a compressed frame; valid until it is queued */
 	uint64_t close_seen;	  /* directory_close_requests as last acted on */

@@ -17,6 +17,7 @@ enum outcome {
 	OUTCOME_UNAUTHORIZED, /* no credentials, or wrong ones */
 	OUTCOME_BAD_HOST,     /* 403, Host is none of ours */
 	OUTCOME_CROWDED,      /* 429, too many of one address */
+	OUTCOME_STREAM,	      /* Server-Sent Events were begun */
 	OUTCOME_COUNT
 };
 

@@ -5,7 +5,8 @@
  * event, the frame is made from there again when the socket drains, and costs a number, shared by all
  * connections that are stuck in it. Only where the ring is about to overwrite it, a copy is kept.
  *
- * A compressed frame is compressed again, which gives the same bytes: codec and message are the same.
+ * A compressed frame is compressed again, which gives the same bytes: codec and message are the same. So it is
+ * with Server-Sent Events.
  */
 #pragma once
 
@@ -15,6 +16,7 @@
 
 #include "base/macros.h"
 #include "base/span.h"
+#include "gateway/wire.h"
 
 struct gateway;
 struct stuck_frames;
@@ -32,11 +34,11 @@ struct stuck_frames *stuck_frames_new(struct gateway *gateway) must_check;
 void stuck_frames_free(struct stuck_frames *frames);
 
 /*
- * A reference to the frame of event `seq` in one of its forms, plain or compressed. Given back by
+ * A reference to the frame of event `seq` in one of its forms. Given back by
  * stuck_frame_unref. NULL without memory.
  */
 struct stuck_frame *stuck_frame_ref(
-    struct stuck_frames *frames, uint64_t seq, bool is_deflated, struct span frame) must_check;
+    struct stuck_frames *frames, uint64_t seq, enum wire_form form, struct span frame) must_check;
 void stuck_frame_unref(struct stuck_frames *frames, struct stuck_frame *frame);
 
 /*

@@ -55,6 +55,9 @@ struct envelope {
 	char idempotency_key_store[ENVELOPE_IDEMPOTENCY_KEY_MAX];
 };
 
+/* Makes everything absent but the type, which is unknown; a request that is put together otherwise begins so. */
+void envelope_init(struct envelope *envelope);
+
 /*
  * Reads one frame. A hello is recognised only (hello_parse reads it), and needs no id; every other
  * type must have one. Unknown fields are ignored.

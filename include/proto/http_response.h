@@ -19,5 +19,12 @@
 void http_response_write(struct buf *out, int status, const char *content_type, struct span body,
     bool keep_alive, struct span extra_header_lines, bool head_only);
 
+/*
+ * Appends the head of a 200 whose body has no length and ends with the connection (RFC 9112 section 6.3),
+ * which every version of HTTP/1 knows and any number of clients can be sent in the same bytes.
+ */
+void http_response_write_open(
+    struct buf *out, const char *content_type, struct span extra_header_lines);
+
 /* The reason phrase of a status code, "Not Found" for 404; "Unknown" for one never sent here. */
 const char *http_status_text(int status);

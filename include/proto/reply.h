@@ -41,3 +41,6 @@ void reply_hello_error(struct buf *out, const struct reply_error *, bool tells_s
 
 /* Writes the ErrorShape alone, as the next value. */
 void reply_error_shape(struct jsonw *, const struct reply_error *);
+
+/* The HTTP status that the error means (PROTOCOL section 9). */
+int reply_error_status(const struct reply_error *);

@@ -1,6 +1,7 @@
 /*
- * Response frames.  The text is built in the gateway's reply buffer and copied to the connection's
- * output as one message; several answers of one turn leave in one send.
+ * What is answered, and counted, whatever the form; and one of the forms, response frames.  Their text is
+ * built in the gateway's reply buffer and copied to the connection's output as one message; several answers
+ * of one turn leave in one send.
  */
 #include "gateway/answer.h"
 
@@ -36,26 +37,40 @@ send_reply(const struct answer *to)
 		message_queue(to->connection, WS_TEXT, buf_span(reply));
 }
 
-void
-answer_result(const struct answer *to, struct span result)
+static void
+frame_result(const struct answer *to, struct span result)
 {
 	struct buf *reply = &to->connection->gateway->reply;
 
 	buf_reset(reply);
 	reply_result(reply, to->id, result);
-	count(to, 0);
 	send_reply(to);
 }
 
 static void
-send_error(const struct answer *to, const struct reply_error *error)
+frame_error(const struct answer *to, const struct reply_error *error)
 {
 	struct buf *reply = &to->connection->gateway->reply;
 
 	buf_reset(reply);
 	reply_error(reply, to->id, error);
-	count(to, 1 + (unsigned)error->code);
 	send_reply(to);
+}
+
+const struct answer_sink answer_frames = { .result = frame_result, .error = frame_error };
+
+void
+answer_result(const struct answer *to, struct span result)
+{
+	count(to, 0);
+	to->connection->answers->result(to, result);
+}
+
+static void
+send_error(const struct answer *to, const struct reply_error *error)
+{
+	count(to, 1 + (unsigned)error->code);
+	to->connection->answers->error(to, error);
 }
 
 void

@@ -13,10 +13,8 @@
 #include "gateway/connection.h"
 #include "gateway/context.h"
 
-enum { FORMS = 2 }; /* plain, compressed */
-
 struct audiences {
-	struct map *by_filter[FORMS];
+	struct map *by_filter[WIRE_FORMS];
 	struct list all;
 };
 
@@ -28,7 +26,7 @@ audiences_new(void)
 	if (audiences == NULL)
 		return NULL;
 	list_init(&audiences->all);
-	for (unsigned form = 0; form < FORMS; form++) {
+	for (unsigned form = 0; form < WIRE_FORMS; form++) {
 		audiences->by_filter[form] = map_new();
 		if (audiences->by_filter[form] == NULL) {
 			audiences_free(audiences);
@@ -43,7 +41,7 @@ audiences_free(struct audiences *audiences)
 {
 	if (audiences == NULL)
 		return;
-	for (unsigned form = 0; form < FORMS; form++)
+	for (unsigned form = 0; form < WIRE_FORMS; form++)
 		map_free(audiences->by_filter[form]);
 	mem_free(audiences);
 }
@@ -55,7 +53,7 @@ audiences_list(struct audiences *audiences)
 }
 
 static struct audience *
-create(struct audiences *audiences, bool is_deflated, struct filter *filter)
+create(struct audiences *audiences, enum wire_form form, struct filter *filter)
 {
 	struct audience *audience = mem_zalloc(sizeof(*audience));
 
@@ -65,8 +63,8 @@ create(struct audiences *audiences, bool is_deflated, struct filter *filter)
 	audience->sent_ms = clock_mono_ms();
 	audience->is_told = true;
 	audience->filter = filter;
-	audience->is_deflated = is_deflated;
-	if (map_put(audiences->by_filter[is_deflated], filter_canon(filter), audience) != 0) {
+	audience->form = form;
+	if (map_put(audiences->by_filter[form], filter_canon(filter), audience) != 0) {
 		mem_free(audience);
 		return NULL;
 	}
@@ -77,7 +75,7 @@ create(struct audiences *audiences, bool is_deflated, struct filter *filter)
 static void
 destroy(struct audiences *audiences, struct audience *audience)
 {
-	map_remove(audiences->by_filter[audience->is_deflated], filter_canon(audience->filter));
+	map_remove(audiences->by_filter[audience->form], filter_canon(audience->filter));
 	list_remove(&audience->link);
 	filter_free(audience->filter);
 	mem_free(audience);
@@ -130,16 +128,25 @@ leave(struct connection *c)
 		destroy(c->gateway->audiences, audience);
 }
 
+static enum wire_form
+form_of(const struct connection *c)
+{
+	if (c->is_stream)
+		return WIRE_SSE;
+	return c->deflate ? WIRE_DEFLATED : WIRE_PLAIN;
+}
+
 int
 audience_join_take(struct connection *c, struct filter *filter)
 {
 	struct audiences *audiences = c->gateway->audiences;
-	struct audience *audience = map_get(audiences->by_filter[c->deflate], filter_canon(filter));
+	enum wire_form form = form_of(c);
+	struct audience *audience = map_get(audiences->by_filter[form], filter_canon(filter));
 
 	if (audience != NULL) {
 		filter_free(filter);
 	} else {
-		audience = create(audiences, c->deflate, filter);
+		audience = create(audiences, form, filter);
 		if (audience == NULL) {
 			filter_free(filter);
 			return -ENOMEM;

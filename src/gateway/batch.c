@@ -5,6 +5,7 @@
 
 #include "proto/deflate.h"
 #include "proto/frame.h"
+#include "proto/sse.h"
 
 enum ring_verdict
 batch_read(
@@ -15,7 +16,8 @@ batch_read(
 	batch->count = 0;
 	buf_reset(&batch->frames);
 	buf_reset(&batch->labels);
-	buf_reset(&batch->deflated);
+	buf_reset(&batch->deflated.bytes);
+	buf_reset(&batch->sse.bytes);
 	batch->deflated_count = 0;
 	while (batch->count < BATCH_EVENTS && batch->frames.len < limit_bytes &&
 	       batch->count < until - after) {
@@ -23,7 +25,8 @@ batch_read(
 		    &batch->records[batch->count]);
 		if (verdict != RING_RECORD)
 			break;
-		batch->deflated_at[batch->count].is_tried = false;
+		batch->deflated.at[batch->count].is_tried = false;
+		batch->sse.at[batch->count].is_tried = false;
 		batch->count++;
 	}
 	/* Behind a batch it waits for the next one. */
@@ -42,7 +45,7 @@ batch_match(struct batch *batch, const struct filter *filter, struct span *ret_r
 {
 	bool all = true;
 
-	batch->is_deflated = false;
+	batch->form = WIRE_PLAIN;
 	batch->saved = 0;
 	buf_reset(&batch->run);
 	for (unsigned i = 0; i < batch->count; i++) {
@@ -59,22 +62,46 @@ batch_match(struct batch *batch, const struct filter *filter, struct span *ret_r
 	return all || buf_status(&batch->run) == 0;
 }
 
+static struct span
+message_of(const struct batch *batch, unsigned i)
+{
+	struct span frame = batch_frame(batch, i);
+
+	return span_skip(frame, frame_payload_offset(frame));
+}
+
 /* Compresses event number i, if that was not tried yet; false when it stays plain. */
 static bool
 compress(struct batch *batch, unsigned i, struct deflate *codec, size_t min_bytes)
 {
-	struct batch_deflated *at = &batch->deflated_at[i];
-	struct span frame = batch_frame(batch, i);
-	struct span message = span_skip(frame, frame_payload_offset(frame));
+	struct batch_made *at = &batch->deflated.at[i];
+	struct buf *bytes = &batch->deflated.bytes;
+	struct span message = message_of(batch, i);
 
 	if (at->is_tried)
 		return at->len > 0;
-	*at = (struct batch_deflated){ .offset = batch->deflated.len, .is_tried = true };
-	if (message.n < min_bytes ||
-	    !deflate_append_frame(codec, &batch->deflated, WS_TEXT, message))
+	*at = (struct batch_made){ .offset = bytes->len, .is_tried = true };
+	if (message.n < min_bytes || !deflate_append_frame(codec, bytes, WS_TEXT, message))
 		return false;
-	at->len = batch->deflated.len - at->offset;
+	at->len = bytes->len - at->offset;
 	batch->deflated_count++;
+	return true;
+}
+
+/* Makes event number i one of a browser's, if that was not done yet; false without memory. */
+static bool
+make_sse(struct batch *batch, unsigned i, struct span epoch)
+{
+	struct batch_made *at = &batch->sse.at[i];
+	struct buf *bytes = &batch->sse.bytes;
+	size_t offset = bytes->len;
+
+	if (at->is_tried)
+		return true;
+	sse_append(bytes, SPAN(""), epoch, batch->records[i].seq, message_of(batch, i));
+	if (buf_status(bytes) != 0)
+		return false;
+	*at = (struct batch_made){ .offset = offset, .len = bytes->len - offset, .is_tried = true };
 	return true;
 }
 
@@ -82,11 +109,24 @@ compress(struct batch *batch, unsigned i, struct deflate *codec, size_t min_byte
 static struct span
 frame_in_run(const struct batch *batch, unsigned i)
 {
-	const struct batch_deflated *at = &batch->deflated_at[i];
+	const struct batch_form *form = batch->form == WIRE_SSE ? &batch->sse : &batch->deflated;
+	const struct batch_made *at = &form->at[i];
 
-	if (batch->is_deflated && at->len > 0)
-		return span_make(batch->deflated.data + at->offset, at->len);
-	return batch_frame(batch, i);
+	if (batch->form == WIRE_PLAIN || at->len == 0)
+		return batch_frame(batch, i);
+	return span_make(form->bytes.data + at->offset, at->len);
+}
+
+/* Puts together what is taken; false without memory. */
+static bool
+gather(struct batch *batch, struct span *ret_run)
+{
+	buf_reset(&batch->run);
+	for (unsigned i = 0; i < batch->count; i++)
+		if (batch->taken[i])
+			buf_append_span(&batch->run, frame_in_run(batch, i));
+	*ret_run = buf_span(&batch->run);
+	return buf_status(&batch->run) == 0;
 }
 
 bool
@@ -99,17 +139,27 @@ batch_match_deflated(struct batch *batch, const struct filter *filter, struct de
 		return false;
 	for (unsigned i = 0; i < batch->count; i++)
 		if (batch->taken[i] && compress(batch, i, codec, min_bytes))
-			batch->is_deflated = true;
-	if (!batch->is_deflated)
+			batch->form = WIRE_DEFLATED;
+	if (batch->form == WIRE_PLAIN)
 		return true;
 	plain_len = ret_run->n;
-	buf_reset(&batch->run);
-	for (unsigned i = 0; i < batch->count; i++)
-		if (batch->taken[i])
-			buf_append_span(&batch->run, frame_in_run(batch, i));
-	*ret_run = buf_span(&batch->run);
+	if (!gather(batch, ret_run))
+		return false;
 	batch->saved = plain_len - ret_run->n;
-	return buf_status(&batch->run) == 0;
+	return true;
+}
+
+bool
+batch_match_sse(
+    struct batch *batch, const struct filter *filter, struct span epoch, struct span *ret_run)
+{
+	if (!batch_match(batch, filter, ret_run))
+		return false;
+	for (unsigned i = 0; i < batch->count; i++)
+		if (batch->taken[i] && !make_sse(batch, i, epoch))
+			return false;
+	batch->form = WIRE_SSE;
+	return gather(batch, ret_run);
 }
 
 struct batch_place
@@ -125,7 +175,9 @@ batch_locate(const struct batch *batch, size_t at)
 			break;
 		place.offset -= place.frame.n;
 	}
-	place.is_deflated = batch->is_deflated && batch->deflated_at[place.index].len > 0;
+	place.form = batch->form;
+	if (place.form == WIRE_DEFLATED && batch->deflated.at[place.index].len == 0)
+		place.form = WIRE_PLAIN;
 	return place;
 }
 
@@ -161,7 +213,8 @@ batch_rest(struct batch *batch, size_t limit_bytes)
 	buf_rest(&batch->frames, limit_bytes);
 	buf_rest(&batch->labels, limit_bytes);
 	buf_rest(&batch->run, limit_bytes);
-	buf_rest(&batch->deflated, limit_bytes);
+	buf_rest(&batch->deflated.bytes, limit_bytes);
+	buf_rest(&batch->sse.bytes, limit_bytes);
 }
 
 void
@@ -170,6 +223,7 @@ batch_fini(struct batch *batch)
 	buf_fini(&batch->frames);
 	buf_fini(&batch->labels);
 	buf_fini(&batch->run);
-	buf_fini(&batch->deflated);
+	buf_fini(&batch->deflated.bytes);
+	buf_fini(&batch->sse.bytes);
 	batch->count = 0;
 }

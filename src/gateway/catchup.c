@@ -131,8 +131,7 @@ catchup_begin_inside(struct connection *c, const struct batch *batch, size_t sen
 		enter(c, &g->catchup->waiting);
 		return;
 	}
-	frame = stuck_frame_ref(
-	    g->stuck, batch->records[place.index].seq, place.is_deflated, place.frame);
+	frame = stuck_frame_ref(g->stuck, batch->records[place.index].seq, place.form, place.frame);
 	if (frame == NULL) {
 		connection_abort(c, "out of memory");
 		return;
@@ -172,6 +171,19 @@ pass_over(struct connection *c)
 	return c->state == CONNECTION_OPEN;
 }
 
+/* Of a batch that only one may take nothing is compressed. */
+static bool
+match(const struct connection *c, struct span *ret_run)
+{
+	struct batch *batch = &c->gateway->catchup->batch;
+	const struct filter *filter = c->audience->filter;
+
+	if (c->audience->form == WIRE_SSE)
+		return batch_match_sse(
+		    batch, filter, span_cstr(ring_epoch(c->gateway->ring)), ret_run);
+	return batch_match(batch, filter, ret_run);
+}
+
 /* Sends the batch that was read; false when the connection can take no more, or is at its end. */
 static bool
 send_batch(struct connection *c)
@@ -182,7 +194,7 @@ send_batch(struct connection *c)
 	struct span run;
 	size_t sent;
 
-	if (!batch_match(batch, c->audience->filter, &run)) {
+	if (!match(c, &run)) {
 		k->is_starved = true;
 		return false;
 	}

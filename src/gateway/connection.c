@@ -18,6 +18,7 @@
 #include "bus/directory.h"
 #include "conf/conf.h"
 #include "gateway/context.h"
+#include "gateway/exchange.h"
 #include "gateway/poller.h"
 #include "gateway/secure.h"
 #include "gateway/stuck.h"
@@ -425,20 +426,6 @@ connection_fail(struct connection *c)
 }
 
 void
-connection_close_slow(struct connection *c, const char *reason)
-{
-	struct traffic *traffic = c->traffic;
-
-	if (c->state != CONNECTION_OPEN)
-		return;
-	/* The frame that was begun has to be finished, or the Close frame would be read as its bytes. */
-	if (traffic != NULL && traffic->out_head_left < traffic->out.len)
-		traffic->out.len = (size_t)traffic->out_head_left;
-	counters_add(&c->gateway->counters->slow_closed, 1);
-	connection_close(c, 1013, reason);
-}
-
-void
 connection_drop_slow(struct connection *c, const char *reason)
 {
 	if (!begin_end(c, 1013, reason))
@@ -480,19 +467,6 @@ connection_queue(struct connection *c, struct span bytes)
 	/* Answers pile up inside one turn too: the handler stops at the limit. */
 	if (traffic_queued(c->traffic) > c->gateway->conf->gateway.max_buffered_bytes)
 		c->blocked = true;
-}
-
-void
-connection_queue_frame(struct connection *c, enum ws_opcode opcode, struct span payload)
-{
-	uint8_t header[FRAME_HEADER_MAX];
-	size_t header_len = frame_header_write(header, opcode, true, payload.n, NULL);
-
-	/* Both or neither: behind a header alone nothing else could be sent. */
-	if (c->state == CONNECTION_OPEN && traffic_need(c->gateway, &c->traffic))
-		(void)buf_reserve(&c->traffic->out, header_len + payload.n);
-	connection_queue(c, span_make((const char *)header, header_len));
-	connection_queue(c, payload);
 }
 
 size_t

@@ -9,6 +9,7 @@
 #include "base/macros.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
+#include "gateway/exchange.h"
 #include "proto/hello.h"
 
 void
@@ -39,6 +40,7 @@ connections_bury(struct gateway *g)
 		deadline_clear(&c->deadline);
 		traffic_return(g, c->traffic);
 		hello_free(c->hello);
+		exchange_free(c->exchange);
 		mem_free(c);
 	}
 }

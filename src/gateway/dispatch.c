@@ -43,8 +43,8 @@ is_too_often(const struct answer *to)
 	return true;
 }
 
-static void
-on_request(struct answer *to, const struct envelope *frame)
+void
+dispatch_request(struct answer *to, const struct envelope *frame)
 {
 	struct connection *c = to->connection;
 	const struct conf_gateway *conf = &c->gateway->conf->gateway;
@@ -95,7 +95,7 @@ on_frame(struct answer *to, const struct envelope *frame)
 {
 	switch (frame->type) {
 	case ENVELOPE_REQUEST:
-		on_request(to, frame);
+		dispatch_request(to, frame);
 		break;
 	case ENVELOPE_CANCEL:
 		on_cancel(to->connection, frame);

@@ -194,10 +194,18 @@ match(struct gateway *g, const struct audience *audience, struct span *ret_run)
 {
 	struct batch *batch = &g->fanout->batch;
 
-	if (!audience->is_deflated)
-		return batch_match(batch, audience->filter, ret_run);
-	return batch_match_deflated(batch, audience->filter, g->deflate,
-	    (size_t)g->conf->gateway.compression_min_bytes, ret_run);
+	switch (audience->form) {
+	case WIRE_DEFLATED:
+		return batch_match_deflated(batch, audience->filter, g->deflate,
+		    (size_t)g->conf->gateway.compression_min_bytes, ret_run);
+	case WIRE_SSE:
+		return batch_match_sse(
+		    batch, audience->filter, span_cstr(ring_epoch(g->ring)), ret_run);
+	case WIRE_PLAIN:
+	case WIRE_FORMS:
+		break;
+	}
+	return batch_match(batch, audience->filter, ret_run);
 }
 
 static void

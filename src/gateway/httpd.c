@@ -1,238 +1,36 @@
 /*
- * HTTP/1.1 on a connection.  One request is answered before the next head is looked at; a request with a
- * body is answered and then the connection ends, since no endpoint takes one and skipping bodies of any
- * length would let a peer keep us reading for ever.
+ * HTTP/1.1 on a connection.  One request is answered before the next head is looked at.  What calls a method
+ * may have a body, and be answered later (gateway/exchange); for all else a body ends the connection behind the
+ * answer, since skipping bodies of any length would let a peer keep us reading for ever.
  */
 #include "gateway/httpd.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
-#include "base/jsonw.h"
 #include "bus/counters.h"
 #include "conf/conf.h"
 #include "conf/scope.h"
 #include "gateway/admission.h"
+#include "gateway/api.h"
+#include "gateway/call.h"
 #include "gateway/context.h"
+#include "gateway/cors.h"
 #include "gateway/endpoints.h"
+#include "gateway/exchange.h"
 #include "gateway/hosts.h"
 #include "gateway/identity.h"
 #include "gateway/limits.h"
 #include "gateway/outcomes.h"
+#include "gateway/pending.h"
 #include "gateway/presence.h"
 #include "gateway/refuse.h"
+#include "gateway/respond.h"
 #include "gateway/visit.h"
 #include "gateway/welcome.h"
 #include "gateway/wsock.h"
 #include "proto/handshake.h"
 #include "proto/http.h"
-#include "proto/http_response.h"
-#include "proto/origin.h"
-
-static void
-count_status(struct connection *c, int status)
-{
-	int class = status / 100;
-
-	if (class < 0 || class >= COUNTERS_HTTP)
-		class = 0;
-	counters_add(&c->gateway->counters->http_requests[class], 1);
-}
-
-enum {
-	LINES_MAX = 256, /* bytes of the header fields that vary */
-	/* Nobody who is known by nothing has a connection for ever, however often it asks. */
-	KEEP_ALIVE_MS = 60 * 60 * 1000,
-	CROWD_RETRY_MS = 5000,
-	CROWD_ANSWERS_A_MINUTE = 600, /* the others are closed without one */
-};
-
-/* What follows a response, and whether its body is left out. */
-enum after {
-	AFTER_CLOSE = 0,
-	AFTER_KEEP_ALIVE = 1,
-	AFTER_HEAD_ONLY = 2, /* a flag: the request was HEAD */
-};
-
-/* RFC 9110 6.6.1: a server with a clock says when it answered.  `lines` are those of this response. */
-static struct span
-with_date(const char *lines, char *out, size_t cap)
-{
-	time_t now = (time_t)(clock_real_ms() / 1000);
-	struct tm utc;
-	size_t n = 0;
-
-	if (gmtime_r(&now, &utc) != NULL)
-		n = strftime(out, cap, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
-	snprintf(out + n, cap - n, "%s", lines);
-	return span_cstr(out);
-}
-
-static void
-respond(struct connection *c, int status, const char *type, struct span body, const char *lines,
-    enum after after)
-{
-	char all_lines[LINES_MAX];
-	struct buf *reply = &c->gateway->reply;
-	bool keep_alive = (after & AFTER_KEEP_ALIVE) != 0;
-	bool head_only = (after & AFTER_HEAD_ONLY) != 0;
-
-	buf_reset(reply);
-	http_response_write(reply, status, type, body, keep_alive,
-	    with_date(lines, all_lines, sizeof(all_lines)), head_only);
-	count_status(c, status);
-	if (buf_status(reply) != 0) {
-		connection_fail(c);
-		return;
-	}
-	connection_queue(c, buf_span(reply));
-	if (c->state != CONNECTION_OPEN)
-		return;
-	if (keep_alive)
-		deadline_set(c->gateway->deadlines, &c->deadline, DEADLINE_IDLE, clock_mono_ms());
-	else
-		connection_close(c, 0, http_status_text(status));
-}
-
-/* Why a request is turned away; reason and lines may be left out. */
-struct refusal {
-	int status;
-	enum error_code code;
-	const char *reason, *message;
-	const char *lines;
-	uint64_t retry_after_ms;
-};
-
-static void
-write_details(struct jsonw *w, const struct refusal *refusal)
-{
-	jsonw_key(w, "details");
-	jsonw_object(w);
-	jsonw_key(w, "reason");
-	jsonw_cstr(w, refusal->reason);
-	if (refusal->retry_after_ms > 0) {
-		jsonw_key(w, "retryable");
-		jsonw_bool(w, true);
-		jsonw_key(w, "retryAfterMs");
-		jsonw_uint(w, refusal->retry_after_ms);
-	}
-	jsonw_object_end(w);
-}
-
-/* Answers {"error":{"code","message","details"?}}, as the protocol's errors look. */
-static void
-respond_refusal(struct connection *c, const struct refusal *refusal, enum after after)
-{
-	struct buf *text = &c->gateway->text;
-	char retry_line[48];
-	const char *lines = refusal->lines != NULL ? refusal->lines : "";
-	struct jsonw w;
-
-	buf_reset(text);
-	jsonw_init(&w, text);
-	jsonw_object(&w);
-	jsonw_key(&w, "error");
-	jsonw_object(&w);
-	jsonw_key(&w, "code");
-	jsonw_cstr(&w, error_code_name(refusal->code));
-	jsonw_key(&w, "message");
-	jsonw_cstr(&w, refusal->message);
-	if (refusal->reason != NULL)
-		write_details(&w, refusal);
-	jsonw_object_end(&w);
-	jsonw_object_end(&w);
-	buf_append_cstr(text, "\n");
-	if (refusal->retry_after_ms > 0) {
-		snprintf(retry_line, sizeof(retry_line), "Retry-After: %" PRIu64 "\r\n",
-		    (refusal->retry_after_ms + 999) / 1000);
-		lines = retry_line;
-	}
-	if (buf_status(text) != 0)
-		connection_fail(c);
-	else
-		respond(c, refusal->status, "application/json", buf_span(text), lines, after);
-}
-
-static void
-respond_error(struct connection *c, int status, enum error_code code, const char *message,
-    const char *lines, enum after after)
-{
-	const struct refusal refusal = {
-		.status = status, .code = code, .message = message, .lines = lines
-	};
-
-	respond_refusal(c, &refusal, after);
-}
-
-/* Whom authentication turned away (PROTOCOL section 9). */
-static void
-respond_unauthorized(struct connection *c, enum auth_verdict verdict, enum after after)
-{
-	struct refusal refusal = { .status = 401,
-		.code = ERROR_INVALID_REQUEST,
-		.reason = "unauthorized",
-		.message = auth_verdict_sentence(verdict),
-		.lines = "WWW-Authenticate: Bearer\r\n" };
-
-	if (verdict == AUTH_NO_MEMORY)
-		refusal = (struct refusal){
-			.status = 500, .code = ERROR_INTERNAL_ERROR, .message = refusal.message
-		};
-	if (verdict == AUTH_FOREIGN)
-		refusal.status = 403;
-	if (verdict == AUTH_FOREIGN || verdict == AUTH_LOCKED_OUT)
-		refusal.lines = NULL;
-	if (verdict == AUTH_LOCKED_OUT) {
-		refusal.status = 429;
-		refusal.code = ERROR_UNAVAILABLE;
-		refusal.reason = "rate-limited";
-		refusal.retry_after_ms = visit_refused_ms(c) + 1;
-	}
-	outcome_settle(c, OUTCOME_UNAUTHORIZED);
-	refuse_log(c, refusal.message);
-	respond_refusal(c, &refusal, after);
-}
-
-/* One address has too many connections. */
-static void
-respond_crowded(struct connection *c, const char *sentence)
-{
-	const struct refusal refusal = { .status = 429,
-		.code = ERROR_UNAVAILABLE,
-		.reason = "rate-limited",
-		.message = sentence,
-		.retry_after_ms = CROWD_RETRY_MS };
-
-	outcome_settle(c, OUTCOME_CROWDED);
-	refuse_log(c, sentence);
-	respond_refusal(c, &refusal, AFTER_CLOSE);
-}
-
-static void
-respond_fault(struct connection *c, const struct http_fault *fault, enum after after)
-{
-	outcome_settle(c, OUTCOME_BAD_REQUEST);
-	refuse_log(c, fault->text);
-	respond_error(
-	    c, fault->status, ERROR_INVALID_REQUEST, fault->text, fault->header_lines, after);
-}
-
-/* Another local port is another site too, so loopback is no exception (PROTOCOL section 1). */
-static bool
-is_origin_allowed(const struct connection *c, const struct http_head *head)
-{
-	const struct conf_gateway *conf = &c->gateway->conf->gateway;
-	const struct http_header *origin = http_head_find(head, "Origin");
-
-	if (origin == NULL)
-		return true;
-	return http_head_count(head, "Origin") == 1 &&
-	       origin_check(origin->value, head->host, (const char *const *)conf->allowed_origins,
-		   conf->allowed_origins_count, stream_is_secure(&c->stream)) != ORIGIN_REFUSED;
-}
 
 static bool
 is_websocket_path(const struct connection *c, struct span path)
@@ -255,7 +53,7 @@ is_admitted(struct connection *c, const struct http_head *head, bool has_hello)
 	if (auth_is_good(verdict))
 		admission_enter_take(c, identity);
 	else
-		respond_unauthorized(c, verdict, AFTER_CLOSE);
+		respond_unauthorized(c, verdict, RESPOND_CLOSE);
 	return auth_is_good(verdict);
 }
 
@@ -267,7 +65,7 @@ upgrade(struct connection *c, const struct http_head *head, const struct handsha
 
 	if (!is_websocket_path(c, head->path)) {
 		respond_error(c, 404, ERROR_INVALID_REQUEST,
-		    "No WebSocket is served at this path; connect to / or /ws", "", AFTER_CLOSE);
+		    "No WebSocket is served at this path; connect to / or /ws", "", RESPOND_CLOSE);
 		return;
 	}
 	if (!is_admitted(c, head, !echo))
@@ -279,7 +77,7 @@ upgrade(struct connection *c, const struct http_head *head, const struct handsha
 		connection_fail(c);
 		return;
 	}
-	count_status(c, 101);
+	respond_count(c, 101);
 	connection_queue(c, buf_span(reply));
 	if (c->state != CONNECTION_OPEN)
 		return;
@@ -292,32 +90,21 @@ upgrade(struct connection *c, const struct http_head *head, const struct handsha
 	wsock_start(c, echo ? wsock_echo : welcome_message);
 }
 
-static bool
-may_ask_again(const struct connection *c)
+/* No endpoint takes a body, and skipping one of any length would keep us reading for ever. */
+static enum respond_after
+after_plain(const struct connection *c, const struct http_head *head)
 {
-	uint64_t now_ms = clock_real_ms();
+	unsigned after = respond_after_of(c, head);
 
-	/* A clock that was set back says nothing of its age. */
-	return !c->gateway->draining &&
-	       (now_ms < c->connected_at_ms || now_ms - c->connected_at_ms < KEEP_ALIVE_MS);
-}
-
-static enum after
-after_of(const struct connection *c, const struct http_head *head)
-{
-	unsigned after = AFTER_CLOSE;
-
-	if (head->keep_alive && !head->has_body && may_ask_again(c))
-		after |= AFTER_KEEP_ALIVE;
-	if (span_is(head->method, "HEAD"))
-		after |= AFTER_HEAD_ONLY;
-	return (enum after)after;
+	if (head->has_body)
+		after &= ~(unsigned)RESPOND_KEEP_ALIVE;
+	return (enum respond_after)after;
 }
 
 /* Whether the endpoint may be told to who asks; else that was answered. */
 static bool
 is_allowed(struct connection *c, const struct endpoint *endpoint, const struct http_head *head,
-    enum after after)
+    enum respond_after after)
 {
 	struct identity *identity = NULL;
 	enum auth_verdict verdict;
@@ -334,12 +121,8 @@ is_allowed(struct connection *c, const struct endpoint *endpoint, const struct h
 	may_read = identity_has(identity, SCOPE_READ);
 	identity_unref(identity);
 	if (!may_read)
-		respond_refusal(c,
-		    &(struct refusal){ .status = 403,
-			.code = ERROR_INVALID_REQUEST,
-			.reason = "forbidden",
-			.message = "This path needs the scope read, which the token has not got" },
-		    after);
+		respond_refusal(c, 403, ERROR_INVALID_REQUEST, "forbidden",
+		    "This path needs the scope read, which the token has not got", after);
 	return may_read;
 }
 
@@ -347,7 +130,7 @@ static void
 answer_plain(struct connection *c, const struct http_head *head)
 {
 	bool head_only = span_is(head->method, "HEAD");
-	enum after after = after_of(c, head);
+	enum respond_after after = after_plain(c, head);
 	const struct endpoint *endpoint = endpoint_find(head->path);
 	struct endpoint_answer answer = { .status = 200, .type = "application/json" };
 
@@ -355,7 +138,7 @@ answer_plain(struct connection *c, const struct http_head *head)
 		respond_error(c, 426, ERROR_INVALID_REQUEST,
 		    "This path speaks WebSocket; ask for an upgrade",
 		    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n",
-		    AFTER_CLOSE | (after & AFTER_HEAD_ONLY));
+		    RESPOND_CLOSE | (after & RESPOND_HEAD_ONLY));
 		return;
 	}
 	if (endpoint == NULL) {
@@ -365,7 +148,7 @@ answer_plain(struct connection *c, const struct http_head *head)
 	}
 	if (!head_only && !span_is(head->method, "GET")) {
 		respond_error(c, 405, ERROR_INVALID_REQUEST, "This path takes GET and HEAD only",
-		    "Allow: GET, HEAD\r\n", after);
+		    "Allow: GET, HEAD, OPTIONS\r\n", after);
 		return;
 	}
 	if (!is_allowed(c, endpoint, head, after))
@@ -379,9 +162,29 @@ answer_plain(struct connection *c, const struct http_head *head)
 		    "Cache-Control: no-store\r\n", after);
 }
 
+/* Of a path that is none, all that GET takes. */
+static const char *
+allow_of(struct span path)
+{
+	const char *allow = api_allow(path);
+
+	return allow != NULL ? allow : "GET, HEAD, OPTIONS";
+}
+
+static void
+answer_request(struct connection *c, const struct http_head *head)
+{
+	if (span_is(head->method, "OPTIONS"))
+		cors_respond_options(c, head, allow_of(head->path));
+	else if (api_has(head->path))
+		api_request(c, head);
+	else
+		answer_plain(c, head);
+}
+
 /* Whether who asks may ask at all, whatever for; else that was answered. */
 static bool
-is_welcome(struct connection *c, const struct http_head *head, enum after head_only)
+is_welcome(struct connection *c, const struct http_head *head, enum respond_after head_only)
 {
 	const char *why = NULL;
 
@@ -402,7 +205,7 @@ is_welcome(struct connection *c, const struct http_head *head, enum after head_o
 	if (!host_is_ours(c, head)) {
 		outcome_settle(c, OUTCOME_BAD_HOST);
 		why = "This Host is not the gateway's; list it in gateway.allowed_hosts";
-	} else if (!is_origin_allowed(c, head)) {
+	} else if (!cors_is_allowed(c, head)) {
 		outcome_settle(c, OUTCOME_BAD_ORIGIN);
 		why = "This Origin may not connect; list it in gateway.allowed_origins";
 	}
@@ -416,7 +219,8 @@ is_welcome(struct connection *c, const struct http_head *head, enum after head_o
 static void
 on_head(struct connection *c, const struct http_head *head)
 {
-	enum after head_only = span_is(head->method, "HEAD") ? AFTER_HEAD_ONLY : AFTER_CLOSE;
+	enum respond_after head_only =
+	    span_is(head->method, "HEAD") ? RESPOND_HEAD_ONLY : RESPOND_CLOSE;
 	struct handshake handshake;
 	struct http_fault fault = { 0 };
 
@@ -429,7 +233,7 @@ on_head(struct connection *c, const struct http_head *head)
 		upgrade(c, head, &handshake);
 		break;
 	case HANDSHAKE_PLAIN:
-		answer_plain(c, head);
+		answer_request(c, head);
 		break;
 	case HANDSHAKE_BAD:
 		respond_fault(c, &fault, head_only);
@@ -460,7 +264,7 @@ is_too_large(struct connection *c, size_t bytes, unsigned lines)
 	else
 		return false;
 	limits_count(c->gateway, LIMIT_HEADER);
-	respond_fault(c, &fault, AFTER_CLOSE);
+	respond_fault(c, &fault, RESPOND_CLOSE);
 	return true;
 }
 
@@ -469,7 +273,7 @@ refuse_cleartext(struct connection *c)
 {
 	outcome_settle(c, OUTCOME_BAD_REQUEST);
 	respond_error(c, 400, ERROR_INVALID_REQUEST,
-	    "This port speaks TLS; connect by https:// or wss://", "", AFTER_CLOSE);
+	    "This port speaks TLS; connect by https:// or wss://", "", RESPOND_CLOSE);
 }
 
 static size_t
@@ -483,6 +287,8 @@ on_data(struct connection *c, char *data, size_t len)
 		refuse_cleartext(c);
 		return 0;
 	}
+	if (c->exchange != NULL)
+		return call_on_data(c, data, len);
 	/* A head that trickles in is not parsed again for each byte. */
 	if (!http_head_is_due(data, len, &c->traffic->head_scanned)) {
 		if (!is_too_large(c, len, 0))
@@ -497,12 +303,13 @@ on_data(struct connection *c, char *data, size_t len)
 	case HTTP_BAD:
 		if (fault.status == 431)
 			limits_count(c->gateway, LIMIT_HEADER);
-		respond_fault(c, &fault, AFTER_CLOSE);
+		respond_fault(c, &fault, RESPOND_CLOSE);
 		return 0;
 	case HTTP_HEAD:
 		c->traffic->head_scanned = 0;
 		if (!is_too_large(c, used, (unsigned)head.header_count))
 			on_head(c, &head);
+		c->gateway->allowed_origin = SPAN("");
 		break;
 	}
 	return used;
@@ -511,11 +318,17 @@ on_data(struct connection *c, char *data, size_t len)
 static void
 on_expired(struct connection *c, enum deadline_kind kind)
 {
+	bool is_late = c->exchange != NULL ? c->exchange->is_reading
+					   : kind == DEADLINE_HANDSHAKE && c->traffic != NULL &&
+						 c->traffic->in.len > 0;
+
 	if (kind == DEADLINE_HANDSHAKE)
 		outcome_settle(c, OUTCOME_TIMEOUT);
-	if (kind == DEADLINE_HANDSHAKE && c->traffic != NULL && c->traffic->in.len > 0)
+	if (kind == DEADLINE_MESSAGE)
+		limits_count(c->gateway, LIMIT_MESSAGE_TIME);
+	if (is_late)
 		respond_error(c, 408, ERROR_INVALID_REQUEST,
-		    "The request did not arrive in time; send it whole", "", AFTER_CLOSE);
+		    "The request did not arrive in time; send it whole", "", RESPOND_CLOSE);
 	else
 		connection_close(c, 0, "No request came in time");
 }
@@ -523,6 +336,7 @@ on_expired(struct connection *c, enum deadline_kind kind)
 static void
 on_closing(struct connection *c)
 {
+	pending_abandon_all(c);
 	admission_leave(c);
 }
 
@@ -542,26 +356,3 @@ const struct connection_handler httpd_handler = {
 	.on_closing = on_closing,
 	.on_goodbye = on_goodbye,
 };
-
-void
-httpd_refuse_full(struct connection *c)
-{
-	outcome_settle(c, OUTCOME_FULL);
-	respond_error(c, 503, ERROR_UNAVAILABLE,
-	    "The gateway has as many connections as it may have (max_connections); try again later",
-	    "Retry-After: 5\r\n", AFTER_CLOSE);
-}
-
-void
-httpd_refuse_crowd(struct connection *c, enum visitors_verdict verdict)
-{
-	unsigned suppressed;
-
-	if (log_limit_pass(
-		&c->gateway->crowd, clock_mono_ms(), CROWD_ANSWERS_A_MINUTE, &suppressed)) {
-		respond_crowded(c, visit_sentence(verdict));
-		return;
-	}
-	outcome_settle(c, OUTCOME_CROWDED);
-	connection_abort(c, visit_sentence(verdict));
-}

@@ -179,8 +179,15 @@ method_events_subscribe(const struct answer *to, const struct envelope *frame)
 {
 	struct filter *filter = NULL;
 	struct envelope_fault fault;
-	int r = subscription_parse(frame->params.text, "params", &filter, &fault);
+	int r;
 
+	if (to->connection->audience == NULL) {
+		answer_fail(to, ERROR_INVALID_REQUEST, "unsupported", "method",
+		    "An HTTP request gets no events; subscribe on a WebSocket, or GET "
+		    "/api/v1/events");
+		return;
+	}
+	r = subscription_parse(frame->params.text, "params", &filter, &fault);
 	if (r == -EBADMSG)
 		answer_fault(to, &fault);
 	else if (r != 0)

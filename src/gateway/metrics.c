@@ -245,6 +245,12 @@ worker_websockets(const struct gateway *g, unsigned slot)
 }
 
 static uint64_t
+worker_streams(const struct gateway *g, unsigned slot)
+{
+	return counters_get(&segment_counters(g->segment, slot)->event_streams);
+}
+
+static uint64_t
 worker_lag(const struct gateway *g, unsigned slot)
 {
 	uint64_t head = ring_head(g->ring), seq = ring_reader_seq(g->ring, slot);
@@ -282,6 +288,8 @@ static const struct by_worker {
 	{ "connections", EXPOSITION_GAUGE, "Sockets open now, by worker.", worker_connections },
 	{ "websockets", EXPOSITION_GAUGE, "WebSocket clients connected now, by worker.",
 	    worker_websockets },
+	{ "event_streams", EXPOSITION_GAUGE,
+	    "HTTP clients that are sent Server-Sent Events now, by worker.", worker_streams },
 	{ "catching_up", EXPOSITION_GAUGE,
 	    "Clients behind with their events: slow, or resuming, by worker.", worker_catching_up },
 	{ "ring_reader_lag_events", EXPOSITION_GAUGE, "Events that a worker has still to read.",

@@ -6,17 +6,37 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "bus/ring.h"
+#include "gateway/context.h"
 #include "proto/eventframe.h"
+#include "proto/frame.h"
+#include "proto/sse.h"
+
+static void
+queue_sse(struct connection *c, uint64_t seq, struct span frame)
+{
+	struct buf text = { 0 };
+
+	sse_append(&text, SPAN(""), span_cstr(ring_epoch(c->gateway->ring)), seq,
+	    span_skip(frame, frame_payload_offset(frame)));
+	if (buf_status(&text) == 0)
+		connection_queue(c, buf_span(&text));
+	else
+		connection_fail(c);
+	buf_fini(&text);
+}
 
 static void
 notify(struct connection *c, uint64_t seq, uint64_t at_ms, struct span event, struct span payload)
 {
 	struct eventframe frame = { 0 };
 
-	if (eventframe_build(&frame, seq, at_ms, event, payload, SPAN("")) == 0)
-		connection_queue(c, buf_span(&frame.bytes));
-	else
+	if (eventframe_build(&frame, seq, at_ms, event, payload, SPAN("")) != 0)
 		connection_fail(c);
+	else if (c->is_stream)
+		queue_sse(c, seq, buf_span(&frame.bytes));
+	else
+		connection_queue(c, buf_span(&frame.bytes));
 	eventframe_fini(&frame);
 }
 

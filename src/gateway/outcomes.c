@@ -26,6 +26,7 @@ outcome_name(enum outcome outcome)
 		[OUTCOME_UNAUTHORIZED] = "unauthorized",
 		[OUTCOME_BAD_HOST] = "bad-host",
 		[OUTCOME_CROWDED] = "crowded",
+		[OUTCOME_STREAM] = "stream",
 	};
 
 	return names[outcome];

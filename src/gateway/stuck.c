@@ -6,6 +6,7 @@
  */
 #include "gateway/stuck.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -17,8 +18,14 @@
 #include "gateway/context.h"
 #include "proto/deflate.h"
 #include "proto/frame.h"
+#include "proto/sse.h"
 
-enum { KEPT_BYTES = 64 * 1024 }; /* of each buffer, while nothing is loaded */
+enum {
+	KEPT_BYTES = 64 * 1024, /* of each buffer, while nothing is loaded */
+	FORM_BITS = 2,		/* of a key; the rest is the seq */
+};
+
+static_assert((int)WIRE_FORMS <= 1 << FORM_BITS, "a form has room in a key");
 
 struct stuck_frames {
 	struct gateway *gateway;
@@ -27,7 +34,7 @@ struct stuck_frames {
 	uint64_t loaded_key; /* of the frame that `loaded` points to; 0: none */
 	bool is_used;	     /* since the last tick */
 	struct span loaded;
-	struct buf plain, labels, deflated;
+	struct buf plain, labels, made;
 };
 
 struct stuck_frames *
@@ -54,7 +61,7 @@ stuck_frames_free(struct stuck_frames *frames)
 	map_free(frames->by_key);
 	buf_fini(&frames->plain);
 	buf_fini(&frames->labels);
-	buf_fini(&frames->deflated);
+	buf_fini(&frames->made);
 	mem_free(frames);
 }
 
@@ -88,9 +95,9 @@ create(struct stuck_frames *frames, uint64_t key, struct span bytes)
 }
 
 struct stuck_frame *
-stuck_frame_ref(struct stuck_frames *frames, uint64_t seq, bool is_deflated, struct span bytes)
+stuck_frame_ref(struct stuck_frames *frames, uint64_t seq, enum wire_form form, struct span bytes)
 {
-	uint64_t key = seq << 1 | is_deflated;
+	uint64_t key = seq << FORM_BITS | form;
 	struct stuck_frame *frame = map_get(frames->by_key, key_span(&key));
 
 	if (frame == NULL)
@@ -132,28 +139,60 @@ read_event(struct stuck_frames *frames, uint64_t seq)
 	return -ENODATA;
 }
 
-/* The frame of the event in `plain`; without memory there is none, and it has another length. */
 static struct span
-compressed(struct stuck_frames *frames)
+message_of(const struct stuck_frames *frames)
 {
 	struct span plain = buf_span(&frames->plain);
 
-	buf_reset(&frames->deflated);
-	if (!deflate_append_frame(frames->gateway->deflate, &frames->deflated, WS_TEXT,
-		span_skip(plain, frame_payload_offset(plain))))
+	return span_skip(plain, frame_payload_offset(plain));
+}
+
+/* The compressed frame of the event in `plain`; without memory there is none, and it has another length. */
+static struct span
+compressed(struct stuck_frames *frames)
+{
+	buf_reset(&frames->made);
+	if (!deflate_append_frame(
+		frames->gateway->deflate, &frames->made, WS_TEXT, message_of(frames)))
 		return SPAN("");
-	return buf_span(&frames->deflated);
+	return buf_span(&frames->made);
+}
+
+/* The same as one of Server-Sent Events. */
+static struct span
+sse(struct stuck_frames *frames, uint64_t seq)
+{
+	struct span epoch = span_cstr(ring_epoch(frames->gateway->ring));
+
+	buf_reset(&frames->made);
+	sse_append(&frames->made, SPAN(""), epoch, seq, message_of(frames));
+	return buf_status(&frames->made) == 0 ? buf_span(&frames->made) : SPAN("");
+}
+
+static struct span
+in_form(struct stuck_frames *frames, uint64_t key)
+{
+	switch ((enum wire_form)(key & ((1 << FORM_BITS) - 1))) {
+	case WIRE_DEFLATED:
+		return compressed(frames);
+	case WIRE_SSE:
+		return sse(frames, key >> FORM_BITS);
+	case WIRE_PLAIN:
+	case WIRE_FORMS:
+		break;
+	}
+	return buf_span(&frames->plain);
 }
 
 static int
 load(struct stuck_frames *frames, const struct stuck_frame *frame)
 {
-	int r = read_event(frames, frame->key >> 1);
+	int r = read_event(frames, frame->key >> FORM_BITS);
 
 	frames->loaded_key = 0;
 	if (r < 0)
 		return r;
-	frames->loaded = (frame->key & 1) != 0 ? compressed(frames) : buf_span(&frames->plain);
+	frames->loaded = in_form(frames, frame->key);
 	/* Any other bytes would be the wrong end of a frame. */
 	if (frames->loaded.n != frame->len || checksum_of(frames->loaded) != frame->checksum)
 		return -ENODATA;
@@ -211,7 +250,7 @@ stuck_frames_tick(struct stuck_frames *frames)
 	frames->loaded_key = 0;
 	buf_rest(&frames->plain, KEPT_BYTES);
 	buf_rest(&frames->labels, KEPT_BYTES);
-	buf_rest(&frames->deflated, KEPT_BYTES);
+	buf_rest(&frames->made, KEPT_BYTES);
 }
 
 size_t

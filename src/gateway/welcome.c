@@ -6,21 +6,18 @@
 #include "gateway/welcome.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 
 #include "base/jsonw.h"
 #include "bus/counters.h"
-#include "bus/ring.h"
 #include "conf/conf.h"
 #include "conf/scope.h"
 #include "conf/secret.h"
-#include "config.h"
 #include "gateway/admission.h"
 #include "gateway/audience.h"
 #include "gateway/catchup.h"
 #include "gateway/context.h"
 #include "gateway/dispatch.h"
+#include "gateway/greeting.h"
 #include "gateway/identity.h"
 #include "gateway/methods.h"
 #include "gateway/outcomes.h"
@@ -36,23 +33,6 @@ enum { SNAPSHOT_SESSIONS = 50 };
 /* The namespaces of PROTOCOL section 3, in its order. */
 static const char *const event_patterns[] = { "agent.*", "session.*", "cron.*", "config.*",
 	"channel.*", "skill.*", "hook.*", "gateway.*" };
-
-static void
-write_server(const struct connection *c, struct jsonw *w)
-{
-	char conn_id[9];
-
-	snprintf(conn_id, sizeof(conn_id), "%08" PRIx32, c->id);
-	jsonw_key(w, "server");
-	jsonw_object(w);
-	jsonw_key(w, "version");
-	jsonw_cstr(w, LURKBOT_VERSION);
-	jsonw_key(w, "host");
-	jsonw_cstr(w, c->gateway->host);
-	jsonw_key(w, "connId");
-	jsonw_cstr(w, conn_id);
-	jsonw_object_end(w);
-}
 
 static void
 write_features(const struct identity *identity, struct jsonw *w)
@@ -118,38 +98,19 @@ write_policy(const struct conf_gateway *conf, struct jsonw *w)
 	jsonw_object_end(w);
 }
 
-/*
- * Whether the client's position is one of this stream, and all that came after it is retained. It may be
- * ahead of this worker, where another one was faster.
- */
-static bool
-is_recovered(const struct gateway *g, const struct hello *hello)
+static struct greeting_position
+position_of(const struct hello *hello)
 {
-	return hello->has_resume && span_is(hello->resume_epoch, ring_epoch(g->ring)) &&
-	       hello->resume_seq <= ring_head(g->ring) &&
-	       hello->resume_seq + 1 >= ring_oldest(g->ring);
-}
-
-static void
-write_resume(const struct gateway *g, const struct hello *hello, bool recovered, struct jsonw *w)
-{
-	jsonw_key(w, "resume");
-	jsonw_object(w);
-	jsonw_key(w, "epoch");
-	jsonw_cstr(w, ring_epoch(g->ring));
-	jsonw_key(w, "seq");
-	jsonw_uint(w, g->level_seq);
-	if (hello->has_resume) {
-		jsonw_key(w, "recovered");
-		jsonw_bool(w, recovered);
-	}
-	jsonw_object_end(w);
+	return (struct greeting_position){ .is_given = hello->has_resume,
+		.epoch = hello->resume_epoch,
+		.seq = hello->resume_seq };
 }
 
 /* Into the gateway's text buffer; false without memory. */
 static bool
 write_hello_ok(struct connection *c, const struct hello *hello, bool recovered)
 {
+	const struct greeting_position position = position_of(hello);
 	struct gateway *g = c->gateway;
 	struct jsonw w;
 
@@ -160,11 +121,11 @@ write_hello_ok(struct connection *c, const struct hello *hello, bool recovered)
 	jsonw_cstr(&w, "hello-ok");
 	jsonw_key(&w, "protocol");
 	jsonw_uint(&w, hello->protocol);
-	write_server(c, &w);
+	greeting_write_server(c, &w);
 	write_features(c->identity, &w);
 	write_snapshot(c, &w);
 	write_policy(&g->conf->gateway, &w);
-	write_resume(g, hello, recovered, &w);
+	greeting_write_resume(g, &position, recovered, &w);
 	jsonw_object_end(&w);
 	return buf_status(&g->text) == 0;
 }
@@ -183,7 +144,8 @@ refuse_no_memory(struct connection *c)
 static void
 accept_hello(struct connection *c, struct hello *hello)
 {
-	bool recovered = is_recovered(c->gateway, hello);
+	const struct greeting_position position = position_of(hello);
+	bool recovered = greeting_is_recovered(c->gateway, &position);
 
 	admission_restrict(c, hello->filter);
 	if (!write_hello_ok(c, hello, recovered) ||

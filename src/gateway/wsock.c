@@ -10,6 +10,7 @@
 #include "bus/counters.h"
 #include "conf/conf.h"
 #include "gateway/admission.h"
+#include "gateway/answer.h"
 #include "gateway/audience.h"
 #include "gateway/catchup.h"
 #include "gateway/context.h"
@@ -263,6 +264,7 @@ wsock_start(struct connection *c,
 {
 	c->handler = &handler;
 	c->on_message = on_message;
+	c->answers = &answer_frames;
 	c->framed = true;
 	/* What of HTTP is still unsent stands in front of the first frame, and is not one. */
 	if (c->traffic != NULL)

@@ -204,8 +204,8 @@ read_body(const struct json_value *values, struct envelope *ret, struct envelope
 }
 
 /* Everything but the stores. */
-static void
-clear(struct envelope *envelope)
+void
+envelope_init(struct envelope *envelope)
 {
 	static const struct json_value absent = { .kind = JSON_ABSENT };
 	static const struct span none = { 0 };
@@ -226,7 +226,7 @@ envelope_parse(struct span text, struct envelope *ret, struct envelope_fault *re
 	size_t len;
 	int r, r_id;
 
-	clear(ret);
+	envelope_init(ret);
 	r = json_object_scan(text, fields, FIELD_COUNT, values, JSON_KEYS_MAX, &why);
 	ret->type = read_type(&values[FIELD_TYPE]);
 	r_id = envelope_fault_check_string(

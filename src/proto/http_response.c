@@ -59,6 +59,15 @@ http_response_write(struct buf *out, int status, const char *content_type, struc
 		buf_append_span(out, body);
 }
 
+void
+http_response_write_open(struct buf *out, const char *content_type, struct span extra_header_lines)
+{
+	buf_printf(
+	    out, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nConnection: close\r\n", content_type);
+	buf_append_span(out, extra_header_lines);
+	buf_append_cstr(out, "\r\n");
+}
+
 const char *
 http_status_text(int status)
 {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/macros.h"
 #include "base/text.h"
 #include "proto/hello.h"
 
@@ -137,4 +138,54 @@ void
 reply_error_shape(struct jsonw *w, const struct reply_error *error)
 {
 	write_shape(w, error, EXTRA_NONE);
+}
+
+static bool
+has_reason(const struct reply_error *error, const char *reason)
+{
+	return error->reason != NULL && strcmp(error->reason, reason) == 0;
+}
+
+static int
+status_of_invalid(const struct reply_error *error)
+{
+	static const struct {
+		const char *reason;
+		int status;
+	} special[] = {
+		{ "unauthorized", 401 },
+		{ "forbidden", 403 },
+		{ "not-found", 404 },
+		{ "too-large", 413 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(special); i++)
+		if (has_reason(error, special[i].reason))
+			return special[i].status;
+	return 400;
+}
+
+int
+reply_error_status(const struct reply_error *error)
+{
+	switch (error->code) {
+	case ERROR_INVALID_REQUEST:
+		return status_of_invalid(error);
+	case ERROR_NOT_PAIRED:
+		return 403;
+	case ERROR_METHOD_NOT_FOUND:
+		return 404;
+	case ERROR_UNAVAILABLE:
+		return has_reason(error, "rate-limited") || has_reason(error, "too-many-in-flight")
+			   ? 429
+			   : 503;
+	case ERROR_NOT_LINKED:
+		return 503;
+	case ERROR_AGENT_TIMEOUT:
+		return 504;
+	case ERROR_INTERNAL_ERROR:
+	case ERROR_CODE_COUNT:
+		break;
+	}
+	return 500;
 }

@@ -30,6 +30,7 @@
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/httpd.h"
+#include "gateway/respond.h"
 #include "gateway/visit.h"
 #include "sys/sockets.h"
 
@@ -167,7 +168,7 @@ refuse_full(struct acceptor *a, int fd)
 	}
 	c = connection_open(g, fd, 0, false, &httpd_handler);
 	if (c != NULL)
-		httpd_refuse_full(c);
+		respond_full(c);
 }
 
 static void
@@ -200,7 +201,7 @@ admit(struct acceptor *a, const struct listener *l, int fd)
 	}
 	verdict = visit_enter(c);
 	if (verdict == VISITORS_TOO_MANY_CONNECTIONS || verdict == VISITORS_TOO_MANY_STRANGERS)
-		httpd_refuse_crowd(c, verdict);
+		respond_crowd(c, verdict);
 }
 
 static bool

@@ -63,7 +63,7 @@ close_one(const struct drain *drain, struct gateway *g, struct connection *c)
 		connection_close(c, 1001, "The gateway stops");
 		return;
 	}
-	if (c->state == CONNECTION_OPEN && c->hello != NULL)
+	if (c->state == CONNECTION_OPEN && c->audience != NULL)
 		notice_retirement(c, catchup_seq(c), g->level_at_ms);
 	connection_close(c, 1012, "This worker retires; come back at once");
 }

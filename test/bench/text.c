@@ -63,8 +63,8 @@ write_record(char record[RECORD_MAX], unsigned number, uint32_t *random)
 	    "%s{\"sessionKey\":\"agent:main:%s:%u\",\"agent\":\"main\",\"channel\":\"%s\","
 	    "\"model\":\"claude-opus\",\"state\":\"%s\",\"messages\":%u,\"tokensIn\":%u,"
 	    "\"tokensOut\":%u,\"updatedAt\":\"2026-01-31T%02u:%02u:%02u.%03uZ\"}",
-	    number > 0 ? "," : "", channel, person, channel, states[next(random) % STATES], messages,
-	    in, out, hour, minute, ms / 1000, ms % 1000);
+	    number > 0 ? "," : "", channel, person, channel, states[next(random) % STATES],
+	    messages, in, out, hour, minute, ms / 1000, ms % 1000);
 	return (size_t)n;
 }
 

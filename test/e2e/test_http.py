@@ -49,7 +49,7 @@ def test_errors(session_gateway):
     assert status == 426 and headers["Upgrade"] == "websocket"
     assert "Date" in headers
     status, headers, _ = session_gateway.http("/health", "POST", body=b"{}")
-    assert status == 405 and headers["Allow"] == "GET, HEAD"
+    assert status == 405 and headers["Allow"] == "GET, HEAD, OPTIONS"
     status, headers, body = session_gateway.http("/health", "HEAD")
     assert status == 200 and body == b"" and int(headers["Content-Length"]) > 0
 

@@ -194,7 +194,8 @@ assert_places(const struct batch *batch, struct span run)
 		assert_int_equal(place.offset, at - begin);
 		assert_memory_equal(place.frame.p + place.offset, run.p + at, 1);
 		assert_int_equal(frame_total(place.frame), place.frame.n);
-		assert_int_equal(place.is_deflated, ((uint8_t)place.frame.p[0] & FRAME_RSV1) != 0);
+		assert_int_equal(
+		    place.form == WIRE_DEFLATED, ((uint8_t)place.frame.p[0] & FRAME_RSV1) != 0);
 	}
 	return frames;
 }

@@ -56,9 +56,11 @@ set_up(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		struct connection *c = &clients[i];
 
-		*c = (struct connection){
-			.gateway = &g, .handler = &handler, .stream = { .fd = -1 }, .framed = true
-		};
+		*c = (struct connection){ .gateway = &g,
+			.handler = &handler,
+			.answers = &answer_frames,
+			.stream = { .fd = -1 },
+			.framed = true };
 		list_init(&c->dirty);
 		list_init(&c->pendings);
 		deadline_init(&c->deadline);
