@@ -1,5 +1,5 @@
 /*
- * What is remembered of one HTTP request that calls a method, from its head to its response: gateway/call
+ * What is remembered of one HTTP request that calls a method, from its head to its response: gateway/rpc
  * knows what to do with it.
  */
 #pragma once

@@ -11,7 +11,7 @@
 #include "conf/conf.h"
 #include "conf/scope.h"
 #include "gateway/admission.h"
-#include "gateway/call.h"
+#include "gateway/rpc.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/exchange.h"
@@ -237,7 +237,7 @@ post(struct connection *c, const struct http_head *head)
 		admission_leave(c);
 		return;
 	}
-	call_begin_take(c, x, head);
+	rpc_begin_take(c, x, head);
 }
 
 static void

@@ -13,7 +13,7 @@
 #include "conf/scope.h"
 #include "gateway/admission.h"
 #include "gateway/api.h"
-#include "gateway/call.h"
+#include "gateway/rpc.h"
 #include "gateway/context.h"
 #include "gateway/cors.h"
 #include "gateway/endpoints.h"
@@ -288,7 +288,7 @@ on_data(struct connection *c, char *data, size_t len)
 		return 0;
 	}
 	if (c->exchange != NULL)
-		return call_on_data(c, data, len);
+		return rpc_on_data(c, data, len);
 	/* A head that trickles in is not parsed again for each byte. */
 	if (!http_head_is_due(data, len, &c->traffic->head_scanned)) {
 		if (!is_too_large(c, len, 0))

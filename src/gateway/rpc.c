@@ -3,7 +3,7 @@
  * from anywhere later: so the exchange ends where both are over.  One whose connection has ended is freed with
  * that.
  */
-#include "gateway/call.h"
+#include "gateway/rpc.h"
 
 #include "base/clock.h"
 #include "base/jsonw.h"
@@ -158,7 +158,7 @@ call(struct connection *c)
 }
 
 void
-call_begin_take(struct connection *c, struct exchange *x, const struct http_head *head)
+rpc_begin_take(struct connection *c, struct exchange *x, const struct http_head *head)
 {
 	httpbody_init(
 	    &x->body, head->chunked, head->content_length, c->gateway->conf->gateway.max_payload);
@@ -211,7 +211,7 @@ read_body(struct connection *c, const char *data, size_t len)
 }
 
 size_t
-call_on_data(struct connection *c, const char *data, size_t len)
+rpc_on_data(struct connection *c, const char *data, size_t len)
 {
 	if (c->exchange->is_reading)
 		return read_body(c, data, len);

@@ -20,8 +20,8 @@ struct exchange;
  * Begins to read the body, as the head announced it, and calls the method that exchange->frame names when it
  * is whole: now, if there is none.  The exchange is the connection's from now on.
  */
-void call_begin_take(
+void rpc_begin_take(
     struct connection *connection, struct exchange *exchange, const struct http_head *head);
 
 /* Bytes behind the head, for as long as connection->exchange is set.  As connection_handler.on_data. */
-size_t call_on_data(struct connection *connection, const char *data, size_t len);
+size_t rpc_on_data(struct connection *connection, const char *data, size_t len);
