@@ -35,7 +35,8 @@ struct provider_offer {
 	uint64_t now_real_ms;
 	const struct span *methods; /* up to PROVIDER_METHODS_MAX, of up to PROVIDER_NAME_BYTES */
 	size_t methods_count;
-	const struct span *channels; /* up to PROVIDER_CHANNELS_MAX, of up to PROVIDER_CHANNEL_BYTES */
+	const struct span
+	    *channels; /* up to PROVIDER_CHANNELS_MAX, of up to PROVIDER_CHANNEL_BYTES */
 	size_t channels_count;
 	struct span description; /* up to PROVIDER_DESCRIPTION_BYTES - 1; n == 0: none */
 };

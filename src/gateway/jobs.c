@@ -110,9 +110,8 @@ keep(struct gateway *g, struct offering *offering, const struct post_letter *let
 
 	if (parcel == NULL)
 		return;
-	*parcel = (struct parcel){
-		.offering = offering, .letter = *letter, .generation = generation
-	};
+	*parcel =
+	    (struct parcel){ .offering = offering, .letter = *letter, .generation = generation };
 	if (letter->body.n > 0)
 		memcpy(parcel->bytes, letter->body.p, letter->body.n);
 	parcel->letter.body = span_make(parcel->bytes, letter->body.n);
@@ -275,7 +274,8 @@ on_call(struct gateway *g, const struct mail *mail)
 	memcpy(&head, mail->body.p, sizeof(head));
 	offering = find_offering(g, head.conn_id);
 	buf_reset(frame);
-	buf_printf(frame, "{\"id\":\"gw-%" PRIx64 "\",\"type\":\"request\",\"timeoutMs\":%" PRIu32 ",",
+	buf_printf(frame,
+	    "{\"id\":\"gw-%" PRIx64 "\",\"type\":\"request\",\"timeoutMs\":%" PRIu32 ",",
 	    mail->token, head.timeout_ms);
 	buf_append_span(frame, span_skip(mail->body, sizeof(head)));
 	if (offering == NULL || buf_status(frame) != 0 || job_new(g, offering, mail) == NULL) {
@@ -293,8 +293,8 @@ static void
 queue_cancel(struct job *job)
 {
 	char text[64];
-	int n = snprintf(text, sizeof(text), "{\"type\":\"cancel\",\"id\":\"gw-%" PRIx64 "\"}",
-	    job->token);
+	int n = snprintf(
+	    text, sizeof(text), "{\"type\":\"cancel\",\"id\":\"gw-%" PRIx64 "\"}", job->token);
 
 	message_queue(job->offering->connection, WS_TEXT, span_make(text, (size_t)n));
 }
@@ -305,8 +305,7 @@ on_cancel(struct gateway *g, const struct mail *mail)
 	struct job *job = find_job(g, mail->token);
 	struct job gone;
 
-	if (job == NULL || job->slot != mail->from_slot ||
-	    job->generation != mail->from_generation)
+	if (job == NULL || job->slot != mail->from_slot || job->generation != mail->from_generation)
 		return;
 	gone = *job;
 	job_free(g, job);
@@ -467,8 +466,8 @@ offering_of(struct connection *c)
 static bool
 withdraw(struct gateway *g, struct offering *offering)
 {
-	if (offering->is_listed &&
-	    providers_leave(g->providers, offering->place.row, offering->place.conn_id) == -ETIMEDOUT)
+	if (offering->is_listed && providers_leave(g->providers, offering->place.row,
+				       offering->place.conn_id) == -ETIMEDOUT)
 		return false;
 	if (offering->is_listed)
 		bell_ring_all(g->segment);
