@@ -1,7 +1,8 @@
 /*
  * One call, for src/gateway/call*.c alone: what it consists of, its seat, and its mail.
  *
- * A call is WAITING on the lines of what it waits for, LOCKED while the lock of the seats was not to be had,
+ * A call is WAITING on the lines of what it waits for, LOCKED while the lock of the seats, or room for its mail,
+ * was not to be had,
  * SENT in a bucket of its token, or OWED: nobody waits for it any more, but its seat is not given back or its
  * cancel not sent yet. Seats are taken before the mail is sent and given back when the call is over.
  */
@@ -47,6 +48,8 @@ struct call {
 struct calls {
 	struct list buckets[CALL_BUCKETS];
 	struct list waiting, locked, owed;
+	struct list
+	    stalled; /* those that waited, and found no room in a mailbox when it was their turn */
 	struct list by_method[PROVIDERS_METHODS]; /* those without a session */
 	struct list by_provider[PROVIDERS_MAX];	  /* those with */
 	uint64_t numbers;

@@ -10,7 +10,10 @@
 #include "gateway/context.h"
 #include "gateway/routes.h"
 
-enum { READS = 3 }; /* of the directory for one call, when it moves on meanwhile */
+enum {
+	READS = 3, /* of the directory for one call, when it moves on meanwhile */
+	STALLED_EACH_TURN = 8,
+};
 
 static struct seats_wanted
 wanted_of(const struct call *call)
@@ -132,9 +135,23 @@ callline_admit(struct call *call, struct span text)
 	return -EAGAIN;
 }
 
+/* What became of a call that has its text: it goes on, is tried again later, or ends. */
+static void
+settle(struct call *call, int r)
+{
+	struct calls *calls = call->gateway->calls;
+
+	if (r == -EAGAIN)
+		list_append(&calls->locked, &call->link);
+	else if (r == 1 + CALL_NO_ROOM && call->has_waited)
+		list_append(&calls->stalled, &call->link);
+	else if (r > 0)
+		call_fail(call, (enum call_failure)(r - 1));
+}
+
 /* Tries calls that are in no line; those that still cannot be dealt with come back to `locked`. */
 static void
-admit_again(struct gateway *g, struct list *from)
+admit_again(struct list *from)
 {
 	struct list *first;
 	bool is_locked = false;
@@ -146,12 +163,8 @@ admit_again(struct gateway *g, struct list *from)
 		list_remove(&call->link);
 		/* One time-out of the lock is enough for a turn. */
 		r = is_locked ? -EAGAIN : callline_admit(call, call->text);
-		if (r == -EAGAIN) {
-			is_locked = true;
-			list_append(&g->calls->locked, &call->link);
-		} else if (r > 0) {
-			call_fail(call, (enum call_failure)(r - 1));
-		}
+		is_locked = r == -EAGAIN;
+		settle(call, r);
 	}
 }
 
@@ -171,7 +184,7 @@ follow_directory(struct gateway *g)
 	/* Where it cannot be read now, they wait as before, and the next turn tries again. */
 	if (routes_read(g) != 0)
 		g->calls->news = UINT64_MAX;
-	admit_again(g, &again);
+	admit_again(&again);
 }
 
 /* The call that has waited longest of those that this provider can serve; NULL: none. */
@@ -213,10 +226,7 @@ use_grant(struct gateway *g, unsigned provider)
 	call->place = place;
 	call->has_seat = true;
 	r = call_send(call, provider, call->text);
-	if (r == -EAGAIN)
-		list_append(&g->calls->locked, &call->link);
-	else if (r > 0)
-		call_fail(call, (enum call_failure)(r - 1));
+	settle(call, r);
 	return true;
 }
 
@@ -247,6 +257,23 @@ take_list(struct list *from, struct list *ret)
 	}
 }
 
+/* Tries some of those that found no room: enough to fill a mailbox, and no more for each turn. */
+static void
+try_stalled(struct gateway *g)
+{
+	struct list again, *first;
+
+	list_init(&again);
+	for (unsigned i = 0; i < STALLED_EACH_TURN; i++) {
+		first = list_first(&g->calls->stalled);
+		if (first == NULL)
+			break;
+		list_remove(first);
+		list_append(&again, first);
+	}
+	admit_again(&again);
+}
+
 void
 callline_turn(struct gateway *g)
 {
@@ -254,12 +281,14 @@ callline_turn(struct gateway *g)
 	uint64_t news = providers_news(g->providers, g->slot);
 	struct list again;
 
+	if (!list_is_empty(&calls->stalled))
+		try_stalled(g);
 	if (news == calls->news && list_is_empty(&calls->locked) && !routes_is_stale(g))
 		return;
 	calls->news = news;
 	if (routes_is_stale(g))
 		follow_directory(g);
 	take_list(&calls->locked, &again);
-	admit_again(g, &again);
+	admit_again(&again);
 	use_grants(g);
 }

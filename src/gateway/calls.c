@@ -37,6 +37,7 @@ calls_new(void)
 		list_init(&calls->by_provider[i]);
 	list_init(&calls->waiting);
 	list_init(&calls->locked);
+	list_init(&calls->stalled);
 	list_init(&calls->owed);
 	return calls;
 }
@@ -60,6 +61,7 @@ calls_free(struct calls *calls)
 	for (unsigned i = 0; i < CALL_BUCKETS; i++)
 		free_all(&calls->buckets[i]);
 	free_all(&calls->locked);
+	free_all(&calls->stalled);
 	free_all(&calls->owed);
 	while ((first = list_first(&calls->waiting)) != NULL) {
 		struct call *call = container_of(first, struct call, all);
