@@ -79,7 +79,7 @@ struct gateway {
 	struct publisher *publisher;
 	struct recent *recent;
 	struct peers *peers;
-	struct routes *routes; /* these three: gateway/exchange */
+	struct routes *routes; /* these three: gateway/switchboard */
 	struct calls *calls;
 	struct jobs *jobs;
 	struct reloads *reloads;

@@ -26,7 +26,7 @@
 #include "bus/segment.h"
 #include "gateway/census.h"
 #include "gateway/context.h"
-#include "gateway/exchange.h"
+#include "gateway/switchboard.h"
 
 enum {
 	GATHER_MS = 1000,
@@ -256,7 +256,7 @@ peers_receive(struct gateway *g)
 			else if (mail.kind == MAIL_CONNECTIONS_ASK)
 				on_ask(g, &mail);
 			else
-				exchange_mail(g, &mail);
+				switchboard_mail(g, &mail);
 			if (mail.body.n >= LARGE_BYTES)
 				bell_ring(g->segment, mail.from_slot);
 			break;

@@ -29,7 +29,7 @@
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/deadlines.h"
-#include "gateway/exchange.h"
+#include "gateway/switchboard.h"
 #include "gateway/fanout.h"
 #include "gateway/peers.h"
 #include "gateway/poller.h"
@@ -231,7 +231,7 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	return g->read_buffer != NULL && g->poller != NULL && g->deadlines != NULL &&
 	       g->auth != NULL && g->audiences != NULL && g->fanout != NULL && g->catchup != NULL &&
 	       g->stuck != NULL && g->deflate != NULL && g->publisher != NULL &&
-	       g->recent != NULL && g->peers != NULL && g->reloads != NULL && exchange_init(g);
+	       g->recent != NULL && g->peers != NULL && g->reloads != NULL && switchboard_init(g);
 }
 
 /*
@@ -281,7 +281,7 @@ worker_free(struct worker *w)
 	drain_abort_all(g);
 	connections_bury(g);
 	traffic_free_spares(g);
-	exchange_fini(g);
+	switchboard_fini(g);
 	peers_free(g->peers);
 	reloads_free(g->reloads);
 	recent_free(g->recent);

@@ -29,7 +29,7 @@
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/deadlines.h"
-#include "gateway/exchange.h"
+#include "gateway/switchboard.h"
 #include "gateway/fanout.h"
 #include "gateway/httpd.h"
 #include "gateway/peers.h"
@@ -85,7 +85,7 @@ stage_gateway_fini(struct gateway *g)
 		connection_abort(container_of(first, struct connection, link), "the stage ends");
 	connections_bury(g);
 	traffic_free_spares(g);
-	exchange_fini(g);
+	switchboard_fini(g);
 	peers_free(g->peers);
 	reloads_free(g->reloads);
 	recent_free(g->recent);
@@ -150,7 +150,7 @@ stage_gateway_init(struct gateway *g, unsigned slot)
 	if (sender_open(g) < 0 || g->auth == NULL || g->poller == NULL || g->read_buffer == NULL ||
 	    g->deadlines == NULL || g->audiences == NULL || g->fanout == NULL ||
 	    g->catchup == NULL || g->stuck == NULL || g->deflate == NULL || g->publisher == NULL ||
-	    g->recent == NULL || g->peers == NULL || g->reloads == NULL || !exchange_init(g))
+	    g->recent == NULL || g->peers == NULL || g->reloads == NULL || !switchboard_init(g))
 		return false;
 	g->level_seq = ring_oldest(g->ring) > 0 ? ring_oldest(g->ring) - 1 : 0;
 	ring_reader_attach(g->ring, slot, g->level_seq);

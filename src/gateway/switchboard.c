@@ -1,7 +1,7 @@
 /*
  * Why this file exists: calls and jobs do not know of each other, since each could stand on a worker of its own.
  */
-#include "gateway/exchange.h"
+#include "gateway/switchboard.h"
 
 #include "bus/mailbox.h"
 #include "gateway/calls.h"
@@ -11,7 +11,7 @@
 #include "gateway/routes.h"
 
 bool
-exchange_init(struct gateway *g)
+switchboard_init(struct gateway *g)
 {
 	g->routes = routes_new();
 	g->calls = calls_new();
@@ -20,7 +20,7 @@ exchange_init(struct gateway *g)
 }
 
 void
-exchange_fini(struct gateway *g)
+switchboard_fini(struct gateway *g)
 {
 	calls_free(g->calls);
 	jobs_free(g->jobs);
@@ -31,7 +31,7 @@ exchange_fini(struct gateway *g)
 }
 
 void
-exchange_mail(struct gateway *g, const struct mail *mail)
+switchboard_mail(struct gateway *g, const struct mail *mail)
 {
 	switch (mail->kind) {
 	case MAIL_CALL:
@@ -50,14 +50,14 @@ exchange_mail(struct gateway *g, const struct mail *mail)
 }
 
 void
-exchange_turn(struct gateway *g)
+switchboard_turn(struct gateway *g)
 {
 	calls_turn(g);
 	jobs_turn(g);
 }
 
 void
-exchange_tick(struct gateway *g)
+switchboard_tick(struct gateway *g)
 {
 	calls_look(g);
 	jobs_look(g);
