@@ -18,6 +18,7 @@
 
 struct audiences;
 struct auth;
+struct calls;
 struct catchup;
 struct conf;
 struct counters;
@@ -26,13 +27,16 @@ struct deflate;
 struct directory;
 struct event_base;
 struct fanout;
+struct jobs;
 struct peers;
 struct poller;
+struct providers;
 struct publisher;
 struct recent;
 struct reloads;
 struct ring;
 struct roster;
+struct routes;
 struct segment;
 struct sender;
 struct stuck_frames;
@@ -57,6 +61,7 @@ struct gateway {
 	struct directory *directory;
 	struct roster *roster;
 	struct visitors *visitors;
+	struct providers *providers;
 	uint32_t visitors_round; /* in which all connections are counted */
 	struct counters *counters;
 	unsigned slot;
@@ -75,6 +80,9 @@ struct gateway {
 	struct publisher *publisher;
 	struct recent *recent;
 	struct peers *peers;
+	struct routes *routes; /* these three: gateway/switchboard */
+	struct calls *calls;
+	struct jobs *jobs;
 	struct reloads *reloads;
 	struct catchup *catchup;
 	struct stuck_frames *stuck;

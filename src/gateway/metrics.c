@@ -12,6 +12,8 @@
 #include <stdio.h>
 
 #include "bus/counters.h"
+#include "bus/mailbox.h"
+#include "bus/providers.h"
 #include "bus/ring.h"
 #include "bus/roster.h"
 #include "bus/segment.h"
@@ -87,6 +89,15 @@ static const struct scalar {
 	    offsetof(struct counters, compression_saved_bytes) },
 	{ "messages_inflated", NULL, "Messages that clients sent compressed.",
 	    offsetof(struct counters, messages_inflated) },
+	{ "provider_calls", NULL, "Requests that were routed to providers, or waited for one.",
+	    offsetof(struct counters, calls_started) },
+	{ "provider_strays", NULL,
+	    "Answers of providers to requests that they were not given, or not any more.",
+	    offsetof(struct counters, provider_strays) },
+	{ "provider_answers_held", NULL,
+	    "Answers of providers that found no room in the mailbox of the caller's worker at "
+	    "once.",
+	    offsetof(struct counters, answers_held) },
 };
 
 static void
@@ -183,6 +194,8 @@ write_vectors(const struct gateway *g, struct exposition *e)
 static const char *
 method_label(unsigned row)
 {
+	if (row == METHOD_PROVIDED)
+		return "provided";
 	return row == METHOD_OTHER ? "other" : method_at(row)->name;
 }
 
@@ -211,11 +224,14 @@ write_requests(const struct gateway *g, struct exposition *e)
 	    "Requests answered, by method and error code (OK for results).");
 	for (unsigned row = 0; row < methods_count(); row++)
 		write_requests_of(g, e, row);
+	write_requests_of(g, e, METHOD_PROVIDED);
 	write_requests_of(g, e, METHOD_OTHER);
 	exposition_family(e, "request_duration_seconds", EXPOSITION_HISTOGRAM, "seconds",
 	    "Time from a request's arrival to its answer, by method.");
-	for (unsigned i = 0; i <= methods_count(); i++) {
-		unsigned row = i < methods_count() ? i : METHOD_OTHER;
+	for (unsigned i = 0; i <= methods_count() + 1; i++) {
+		unsigned row = i < methods_count()    ? i
+			       : i == methods_count() ? METHOD_PROVIDED
+						      : METHOD_OTHER;
 		char labels[LABELS_MAX];
 
 		snprintf(labels, sizeof(labels), "method=\"%s\"", method_label(row));
@@ -279,6 +295,30 @@ worker_restarts(const struct gateway *g, unsigned slot)
 	return entry.restarts;
 }
 
+static uint64_t
+worker_calls_waiting(const struct gateway *g, unsigned slot)
+{
+	return counters_get(&segment_counters(g->segment, slot)->calls_waiting);
+}
+
+static uint64_t
+worker_jobs(const struct gateway *g, unsigned slot)
+{
+	return counters_get(&segment_counters(g->segment, slot)->jobs);
+}
+
+static uint64_t
+worker_mail(const struct gateway *g, unsigned slot)
+{
+	return mailbox_used(segment_mailbox(g->segment, slot));
+}
+
+static uint64_t
+worker_mail_reserved(const struct gateway *g, unsigned slot)
+{
+	return mailbox_reserved(segment_mailbox(g->segment, slot));
+}
+
 static const struct by_worker {
 	const char *name;
 	enum exposition_type type;
@@ -292,6 +332,16 @@ static const struct by_worker {
 	    "HTTP clients that are sent Server-Sent Events now, by worker.", worker_streams },
 	{ "catching_up", EXPOSITION_GAUGE,
 	    "Clients behind with their events: slow, or resuming, by worker.", worker_catching_up },
+	{ "provider_calls_waiting", EXPOSITION_GAUGE,
+	    "Requests that wait for a provider, by the worker of their clients.",
+	    worker_calls_waiting },
+	{ "provider_jobs", EXPOSITION_GAUGE,
+	    "Requests that providers were given and have not answered, by the providers' worker.",
+	    worker_jobs },
+	{ "mailbox_used_bytes", EXPOSITION_GAUGE,
+	    "Bytes of mail from other workers that a worker has still to read.", worker_mail },
+	{ "mailbox_reserved_bytes", EXPOSITION_GAUGE,
+	    "Bytes of its mailbox that a worker keeps free for answers.", worker_mail_reserved },
 	{ "ring_reader_lag_events", EXPOSITION_GAUGE, "Events that a worker has still to read.",
 	    worker_lag },
 	{ "ring_laps", EXPOSITION_COUNTER, "Times that a worker was overtaken by the ring.",
@@ -387,6 +437,16 @@ write_ring(const struct gateway *g, struct exposition *e)
 }
 
 static void
+write_bus(const struct gateway *g, struct exposition *e)
+{
+	write_value(e, "providers", EXPOSITION_GAUGE, NULL, "Providers registered now.",
+	    providers_count(g->providers));
+	write_value(e, "providers_mutex_recoveries", EXPOSITION_COUNTER, NULL,
+	    "Times that a process died while it held the lock of the providers.",
+	    providers_recoveries(g->providers));
+}
+
+static void
 write_gateway(const struct gateway *g, struct exposition *e)
 {
 	struct roster_gateway all;
@@ -423,6 +483,7 @@ metrics_write(const struct gateway *g, struct buf *out, bool open_metrics)
 	write_vectors(g, &e);
 	write_requests(g, &e);
 	write_ring(g, &e);
+	write_bus(g, &e);
 	write_processes(g, &e, true);
 	write_processes(g, &e, false);
 	exposition_end(&e);

@@ -26,11 +26,14 @@
 #include "bus/segment.h"
 #include "gateway/census.h"
 #include "gateway/context.h"
+#include "gateway/switchboard.h"
 
 enum {
 	GATHER_MS = 1000,
 	LOOK_MS = 100, /* between two looks for workers that died */
-	MAIL_EACH_TURN = 16,
+	MAIL_EACH_TURN = 64,
+	/* Who sent so much may wait for the room: it looks when it is woken. */
+	LARGE_BYTES = 65536,
 	WARNINGS_A_MINUTE = 10,
 };
 
@@ -252,6 +255,10 @@ peers_receive(struct gateway *g)
 				on_tell(g, &mail);
 			else if (mail.kind == MAIL_CONNECTIONS_ASK)
 				on_ask(g, &mail);
+			else
+				switchboard_mail(g, &mail);
+			if (mail.body.n >= LARGE_BYTES)
+				bell_ring(g->segment, mail.from_slot);
 			break;
 		case MAILBOX_DAMAGED:
 			if (may_warn(g->peers))

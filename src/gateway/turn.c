@@ -16,6 +16,7 @@
 #include "gateway/connections.h"
 #include "gateway/context.h"
 #include "gateway/deadlines.h"
+#include "gateway/switchboard.h"
 #include "gateway/fanout.h"
 #include "gateway/peers.h"
 #include "gateway/pending.h"
@@ -83,6 +84,7 @@ turn_end(struct gateway *g)
 	bell_disarm(g->segment, g->slot);
 	publisher_turn(g);
 	stuck = !take_mail(g);
+	switchboard_turn(g);
 	peers_settle(g, clock_mono_ms());
 	act_on_closes(g);
 	more = deliver(g);
@@ -115,4 +117,5 @@ turn_tick(struct gateway *g, uint64_t now_ms)
 	fanout_tick(g, now_ms);
 	catchup_tick(g, now_ms);
 	peers_settle(g, now_ms);
+	switchboard_tick(g);
 }

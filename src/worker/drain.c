@@ -14,6 +14,7 @@
 #include "gateway/connection.h"
 #include "gateway/connections.h"
 #include "gateway/context.h"
+#include "gateway/jobs.h"
 #include "gateway/notice.h"
 
 enum {
@@ -53,7 +54,7 @@ drain_retire(struct drain *drain, struct gateway *g, uint32_t timeout_ms, uint64
 static bool
 is_settled(const struct connection *c)
 {
-	return c->pending_count == 0 && list_is_empty(&c->lag);
+	return c->pending_count == 0 && jobs_count(c) == 0 && list_is_empty(&c->lag);
 }
 
 static void
