@@ -100,6 +100,8 @@ export class GatewayError extends Error {
 const unavailable = (message, reason, retryable, more) =>
   new GatewayError('UNAVAILABLE', message, { reason, retryable, ...more });
 
+const cancelled = () => unavailable('The request was cancelled.', 'cancelled', true);
+
 /** A promise, and what settles it; nobody need look at it. */
 const deferred = () => {
   const d = {};
@@ -309,8 +311,12 @@ export class Gateway {
   request(method, params, { sessionKey, timeoutMs = TIMEOUT_MS, idempotencyKey, signal } = {}) {
     const key = idempotencyKey === true ? randomKey() : idempotencyKey || undefined;
     const call = this.#start({ method, params, sessionKey, timeoutMs, idempotencyKey: key });
-    if (signal?.aborted) call.cancel();
-    else signal?.addEventListener('abort', () => call.cancel(), { once: true });
+    if (signal) {
+      const abort = () => call.cancel();
+      signal.addEventListener('abort', abort);
+      call.finally(() => signal.removeEventListener('abort', abort)).catch(() => {});
+      if (signal.aborted) abort();
+    }
     return call;
   }
 
@@ -334,7 +340,7 @@ export class Gateway {
   subscribe(patterns = '*', options = {}) {
     const subscription = new Subscription(this, [patterns].flat(), options);
     this.#subscriptions.push(subscription);
-    subscription.ready = this.#ws ? this.#refilter(subscription) : this.#first.promise.then(() => this.#refilter(subscription));
+    subscription.ready = this.#refilter(subscription);
     subscription.ready.catch(() => {});
     return subscription;
   }
@@ -412,8 +418,8 @@ export class Gateway {
     for (const call of this.#calls.values()) this.#send(socket, call._frame); // those with a key
     if (this.#registration) this.#registerAgain();
     this.#pump();
-    this.#options.onConnect?.(answer);
     this.#first.resolve(this);
+    this.#options.onConnect?.(answer);
   }
 
   /** Whatever depends on the connection learns that it is gone; then it comes back, or is over. */
@@ -514,8 +520,8 @@ export class Gateway {
       this.#forget(call, new GatewayError('AGENT_TIMEOUT', `No answer came within ${timeoutMs / 1000} s.`,
         { reason: 'no-answer', retryable: true }));
     }, timeoutMs + GRACE_MS);
-    if (urgent) this.#line.unshift(call);
-    else this.#line.push(call);
+    const others = this.#line.findIndex((waiting) => !waiting._urgent);
+    this.#line.splice(urgent && others >= 0 ? others : this.#line.length, 0, call);
     this.#pump();
     return call;
   }
@@ -544,7 +550,7 @@ export class Gateway {
 
   _cancel(call) {
     if (this.#ws && this.#calls.has(call._frame.id)) this.#send(this.#ws, { id: call._frame.id, type: 'cancel' });
-    else this.#forget(call, unavailable('The request was cancelled.', 'cancelled', true));
+    else this.#forget(call, cancelled());
   }
 
   // --- subscriptions ----------------------------------------------------------------------------
@@ -559,6 +565,7 @@ export class Gateway {
 
   async #refilter(added) {
     try {
+      await this.#first.promise;
       const { seq } = await this.#start({ method: 'events.subscribe', params: this.#filter() }, true);
       this.#position.seq = Math.max(this.#position.seq, seq); // all before was sent, or not wanted
     } catch (error) {
@@ -607,24 +614,26 @@ export class Gateway {
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
     };
+    const failed = (error) => {
+      console.error(`the handler of ${method} failed:`, error);
+      return new GatewayError('INTERNAL_ERROR', `The provider of ${method} failed.`, { reason: 'provider-failed' });
+    };
     this.#running.set(id, running);
-    let error = null;
+    const answer = { type: 'response' };
     try {
       const handler = Object.hasOwn(this.#methods, method) && this.#methods[method];
       if (!handler) throw new GatewayError('METHOD_NOT_FOUND', `Method not found: ${method}`);
       const result = await handler(params, { method, sessionKey, timeoutMs, caller, progress, signal: running.signal });
-      say({ type: 'response', result: result ?? {} }); // null would mean: no result
-    } catch (thrown) {
-      error = thrown;
+      answer.result = result ?? {}; // null would mean: no result
+    } catch (error) {
+      answer.error = (error instanceof GatewayError ? error : running.signal.aborted ? cancelled() : failed(error)).toWire();
     }
     if (this.#running.get(id) === running) this.#running.delete(id);
-    if (!error) return;
-    if (running.signal.aborted) error = unavailable('The request was cancelled.', 'cancelled', true);
-    if (!(error instanceof GatewayError)) {
-      console.error(`the handler of ${method} failed:`, error);
-      error = new GatewayError('INTERNAL_ERROR', `The provider of ${method} failed.`, { reason: 'provider-failed' });
+    try {
+      say(answer);
+    } catch (error) { // too large, or no JSON
+      say({ type: 'response', error: failed(error).toWire() });
     }
-    say({ type: 'response', error: error.toWire() });
   }
 }
 
