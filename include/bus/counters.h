@@ -50,7 +50,9 @@ struct counters {
 	_Atomic uint64_t websockets;
 	_Atomic uint64_t admin_subscribers; /* connections that would take admin-only events */
 	_Atomic uint64_t catching_up;	    /* connections that are behind */
-	_Atomic uint64_t gauges_spare[4];
+	_Atomic uint64_t calls_waiting;	    /* requests that wait for a provider */
+	_Atomic uint64_t jobs;		    /* requests that its providers were given */
+	_Atomic uint64_t gauges_spare[2];
 
 	/* counters: what was, ever */
 	_Atomic uint64_t accepted;
@@ -64,6 +66,9 @@ struct counters {
 	_Atomic uint64_t events_compressed; /* each once in each worker */
 	_Atomic uint64_t compression_saved_bytes; /* that clients were not sent */
 	_Atomic uint64_t messages_inflated;	  /* of clients */
+	_Atomic uint64_t calls_started;		  /* requests to providers */
+	_Atomic uint64_t provider_strays; /* answers to what was not, or is no more, asked */
+	_Atomic uint64_t answers_held;	  /* providers' answers that found no room at once */
 	_Atomic uint64_t handshakes[COUNTERS_HANDSHAKES];
 	_Atomic uint64_t tls_handshakes[COUNTERS_TLS];
 	_Atomic uint64_t closes[COUNTERS_CLOSES];

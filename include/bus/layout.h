@@ -11,6 +11,7 @@
  *     | counters[slots]   |
  *     | directory         |  lock and reasons, slots[slots], entries[max_connections]
  *     | visitors          |  lock, key, round; lines[visitors_lines(max_connections)]
+ *     | providers         |  lock, generation, lines, methods, channels; slots[slots]
  *     | ring              |  lock, head; readers[slots]; index[N]
  *     | mailboxes[slots]  |  what stands before the data of each: lock, positions
  *     +-------------------+  page
@@ -38,7 +39,7 @@
 #include "bus/shlock.h"
 
 enum {
-	LAYOUT_VERSION = 3,
+	LAYOUT_VERSION = 4,
 	LAYOUT_LINE = 64, /* no two writers share one */
 };
 
@@ -208,6 +209,121 @@ struct visitors_shared {
 };
 
 static_assert(offsetof(struct visitors_shared, lines) == 128, "as drawn");
+
+/*
+ * Providers: who offers methods and channels, and who keeps whom busy.
+ *
+ *       0      64           72          76           80      128
+ *       +------+------------+-----------+------------+-------+---------+-----------+------------+
+ *       | lock | generation | rows_used | slots_used | spare | lines[] | methods[] | channels[] |
+ *       +------+------------+-----------+------------+-------+---------+-----------+------------+
+ *
+ * All of it is written under the lock, but for what the supervisor takes from the dead. generation
+ * counts the changes that the workers must know of. A line belongs to the slot that stands in it,
+ * and is nobody's while conn_id is 0. A method is there while some line refers to it, or until it
+ * was announced that none does any more.
+ */
+enum {
+	PROVIDERS_MAX = 512,	  /* lines */
+	PROVIDERS_METHODS = 1024, /* names, of all providers together */
+	PROVIDERS_CHANNELS = 256,
+	PROVIDER_METHODS_MAX = 64, /* of one provider */
+	PROVIDER_NAME_BYTES = 128,
+	PROVIDER_CHANNEL_BYTES = 64,
+	PROVIDER_DESCRIPTION_BYTES = 256,
+};
+
+/*
+ *       0         4         8      12            16             20             24
+ *       +---------+---------+------+-------------+--------------+--------------+
+ *       | conn_id | is_full | slot | concurrency | method_count | last_granted |
+ *       +---------+---------+------+-------------+--------------+--------------+
+ *       | registered_ms | description_len | spare | methods[64]  | description  |
+ *       +---------------+-----------------+-------+--------------+--------------+
+ *       24              32                36      64             192            448
+ */
+struct provider_line {
+	alignas(LAYOUT_LINE) _Atomic uint32_t conn_id;
+	_Atomic uint32_t is_full; /* it does not take what it is given: no more for now */
+	uint32_t slot;
+	uint32_t concurrency;
+	uint32_t method_count;
+	uint32_t last_granted; /* the slot that was given a seat last */
+	uint64_t registered_ms;
+	uint32_t description_len;
+	uint32_t spare[7];
+	uint16_t methods[PROVIDER_METHODS_MAX];
+	char description[PROVIDER_DESCRIPTION_BYTES];
+};
+
+static_assert(sizeof(struct provider_line) == 448, "as drawn");
+
+/* name_len 0: free. is_announced: clients were told that it is there. */
+struct provider_method {
+	alignas(LAYOUT_LINE) uint32_t name_len;
+	uint32_t is_announced;
+	uint32_t spare[14];
+	char name[PROVIDER_NAME_BYTES];
+};
+
+static_assert(sizeof(struct provider_method) == 192, "a line and a name");
+
+/* conn_id 0: free. It is there while the line `row` has the same conn_id and it is not gone. */
+struct provider_channel {
+	alignas(LAYOUT_LINE) uint32_t conn_id;
+	uint32_t row;
+	uint32_t name_len;
+	uint32_t is_announced;
+	uint64_t registered_ms;
+	uint32_t is_gone;
+	uint32_t spare[9];
+	char name[PROVIDER_CHANNEL_BYTES];
+};
+
+static_assert(sizeof(struct provider_channel) == 128, "a line and a name");
+
+/*
+ * What the callers of one process have of one provider. granted are those of in_flight that were given
+ * to a caller that waits and does not use them yet; waiting, written by the process itself alone, is how
+ * many requests of it this provider could serve.
+ */
+struct provider_seats {
+	_Atomic uint16_t in_flight;
+	_Atomic uint16_t granted;
+	_Atomic uint32_t waiting;
+};
+
+static_assert(sizeof(struct provider_seats) == 8, "one word");
+
+/*
+ *       0      8           16      64                     4160                  8256
+ *       +------+-----------+-------+----------------------+---------------------+
+ *       | news | news_seen | spare | seats[512], by line  | waiting, by method  |
+ *       +------+-----------+-------+----------------------+---------------------+
+ */
+struct providers_slot {
+	alignas(
+	    LAYOUT_LINE) _Atomic uint64_t news; /* counted up by anybody who changed something */
+	_Atomic uint64_t news_seen;		/* by the slot's own process */
+	uint64_t spare[6];
+	struct provider_seats seats[PROVIDERS_MAX];
+	_Atomic uint32_t waiting[PROVIDERS_METHODS];
+};
+
+static_assert(sizeof(struct providers_slot) == 8256, "as drawn");
+
+struct providers_shared {
+	struct shlock lock;
+	alignas(LAYOUT_LINE) _Atomic uint64_t generation;
+	_Atomic uint32_t rows_used;  /* no line behind these was ever used */
+	_Atomic uint32_t slots_used; /* nor had a slot behind these ever a seat */
+	uint32_t spare[12];
+	struct provider_line lines[PROVIDERS_MAX];
+	struct provider_method methods[PROVIDERS_METHODS];
+	struct provider_channel channels[PROVIDERS_CHANNELS];
+};
+
+static_assert(offsetof(struct providers_shared, lines) == 128, "as drawn");
 
 /*
  *        0                    64                     128                          192

@@ -22,6 +22,7 @@ struct mailbox;
 struct ring;
 struct roster;
 struct segment;
+struct providers;
 struct visitors;
 struct wake;
 
@@ -68,6 +69,7 @@ struct ring *segment_ring(const struct segment *segment);
 struct directory *segment_directory(const struct segment *segment);
 struct roster *segment_roster(const struct segment *segment);
 struct visitors *segment_visitors(const struct segment *segment);
+struct providers *segment_providers(const struct segment *segment);
 /* NULL when there is no such slot. */
 struct mailbox *segment_mailbox(const struct segment *segment, unsigned slot);
 /* NULL when there is no such slot. */

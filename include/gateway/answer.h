@@ -31,6 +31,12 @@ void answer_result(const struct answer *to, struct span result);
 void answer_fail(const struct answer *to, enum error_code code, const char *reason,
     const char *field, const char *format, ...) printf_like(5, 6);
 
+/* Sends an error that somebody else has put together: the text of its ErrorShape, and its code. */
+void answer_error(const struct answer *to, enum error_code code, struct span error);
+
+/* Sends {"id","type":"progress","payload":payload}; payload is JSON text. It is no answer. */
+void answer_progress(const struct answer *to, struct span payload);
+
 /* Sends UNAVAILABLE, reason rate-limited: it may be tried again after this time. */
 void answer_rate_limited(const struct answer *to, const char *sentence, uint32_t retry_after_ms);
 

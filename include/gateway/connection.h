@@ -31,6 +31,7 @@ struct connection;
 struct gateway;
 struct hello;
 struct identity;
+struct offering;
 struct stuck_frame;
 
 enum connection_state {
@@ -100,7 +101,8 @@ struct connection {
 	struct list lag;    /* else one of the lists of gateway/catchup */
 	uint64_t seq;	    /* and the last event that was sent to it, or is held */
 	uint64_t lag_since_ms;
-	struct list pendings; /* answers that this connection waits for */
+	struct list pendings;	   /* answers that this connection waits for */
+	struct offering *offering; /* what it provides; NULL: it never registered */
 	uint64_t connected_at_ms;
 	unsigned pending_count;
 	unsigned bad_frames; /* in a row */

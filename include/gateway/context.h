@@ -17,6 +17,7 @@
 
 struct audiences;
 struct auth;
+struct calls;
 struct catchup;
 struct conf;
 struct counters;
@@ -25,13 +26,16 @@ struct deflate;
 struct directory;
 struct event_base;
 struct fanout;
+struct jobs;
 struct peers;
 struct poller;
+struct providers;
 struct publisher;
 struct recent;
 struct reloads;
 struct ring;
 struct roster;
+struct routes;
 struct segment;
 struct sender;
 struct stuck_frames;
@@ -56,6 +60,7 @@ struct gateway {
 	struct directory *directory;
 	struct roster *roster;
 	struct visitors *visitors;
+	struct providers *providers;
 	uint32_t visitors_round; /* in which all connections are counted */
 	struct counters *counters;
 	unsigned slot;
@@ -74,6 +79,9 @@ struct gateway {
 	struct publisher *publisher;
 	struct recent *recent;
 	struct peers *peers;
+	struct routes *routes; /* these three: gateway/exchange */
+	struct calls *calls;
+	struct jobs *jobs;
 	struct reloads *reloads;
 	struct catchup *catchup;
 	struct stuck_frames *stuck;

@@ -11,14 +11,21 @@
 #include "proto/envelope.h"
 
 enum {
-	/* Metrics index of a request whose method is none of ours. */
+	/* Metrics index of a request for a provider's method. */
+	METHOD_PROVIDED = 62,
+	/* And of one whose method nobody has. */
 	METHOD_OTHER = 63,
 };
 
 /* What a token must allow before it may call a method.  read < write < admin; provider stands beside. */
 enum method_scope { METHOD_READ, METHOD_WRITE, METHOD_ADMIN, METHOD_PROVIDER };
 
+struct gateway;
 struct identity;
+struct jsonw;
+
+/* What it takes to call a provider's method, whatever it does. */
+#define METHOD_PROVIDED_SCOPE METHOD_WRITE
 
 struct method {
 	const char *name;
@@ -39,6 +46,13 @@ unsigned method_find(struct span name);
 
 /* Whether who this is may call the method. */
 bool method_is_allowed(const struct method *method, const struct identity *identity);
+
+/*
+ * Writes the names of all methods that whoever this is may call, built in and providers', as the next elements of
+ * an array, in their order.
+ */
+void methods_write_names(
+    const struct gateway *gateway, const struct identity *identity, struct jsonw *out);
 
 /* "read", "write", "admin" or "provider". */
 const char *method_scope_name(enum method_scope scope);

@@ -33,6 +33,12 @@ void reply_result(struct buf *out, struct span id, struct span result);
 /* Appends {"id":…,"type":"response","error":{…}}. An empty id is written as "". */
 void reply_error(struct buf *out, struct span id, const struct reply_error *);
 
+/* The same around the text of an ErrorShape, taken byte for byte. */
+void reply_error_text(struct buf *out, struct span id, struct span error);
+
+/* Appends {"id":…,"type":"progress","payload":…}; payload is JSON text, taken byte for byte. */
+void reply_progress(struct buf *out, struct span id, struct span payload);
+
 /*
  * Appends {"type":"hello-error","error":{…}}. With tells_supported the details also name the range
  * of protocol versions that this server speaks.

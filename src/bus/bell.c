@@ -7,6 +7,7 @@
 
 #include "bus/directory.h"
 #include "bus/mailbox.h"
+#include "bus/providers.h"
 #include "bus/ring.h"
 #include "bus/segment.h"
 #include "bus/wake.h"
@@ -16,7 +17,8 @@ has_work(const struct segment *segment, unsigned slot, uint64_t seen_seq)
 {
 	return ring_head(segment_ring(segment)) != seen_seq ||
 	       !mailbox_is_empty(segment_mailbox(segment, slot)) ||
-	       directory_has_requests(segment_directory(segment), slot);
+	       directory_has_requests(segment_directory(segment), slot) ||
+	       providers_has_news(segment_providers(segment), slot);
 }
 
 bool

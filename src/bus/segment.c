@@ -18,6 +18,8 @@
 #include "bus/directory_view.h"
 #include "bus/layout.h"
 #include "bus/mailbox.h"
+#include "bus/providers.h"
+#include "bus/providers_view.h"
 #include "bus/ring.h"
 #include "bus/ring_view.h"
 #include "bus/roster.h"
@@ -38,6 +40,7 @@ struct segment {
 	struct counters *counters;
 	struct directory *directory;
 	struct visitors *visitors;
+	struct providers *providers;
 	struct ring *ring;
 	struct mailbox *mailboxes[]; /* one for each slot */
 };
@@ -82,6 +85,19 @@ view_ring(const struct segment *segment)
 	return ring_new(&parts);
 }
 
+static struct providers *
+view_providers(const struct segment *segment)
+{
+	const struct segment_plan *plan = &segment->plan;
+	struct providers_parts parts = {
+		.shared = part(segment, plan->providers),
+		.slots = part(segment, plan->providers_slots),
+		.slot_count = plan->slots,
+	};
+
+	return providers_new(&parts);
+}
+
 /*
  * Where the mail of a slot lies: that of keeper and supervisor stands before that of the workers.
  */
@@ -118,9 +134,10 @@ make_views(struct segment *segment)
 	segment->directory = view_directory(segment);
 	segment->visitors = visitors_new(
 	    part(segment, plan->visitors), visitors_lines(plan->layout.max_connections));
+	segment->providers = view_providers(segment);
 	segment->ring = view_ring(segment);
 	if (segment->roster == NULL || segment->directory == NULL || segment->visitors == NULL ||
-	    segment->ring == NULL)
+	    segment->providers == NULL || segment->ring == NULL)
 		return -ENOMEM;
 	for (unsigned slot = 0; slot < plan->slots; slot++) {
 		segment->mailboxes[slot] = view_mailbox(segment, slot);
@@ -142,6 +159,8 @@ format_common(struct segment *segment)
 	roster_format(segment->roster);
 	memset((void *)segment->counters, 0, segment->plan.slots * sizeof(*segment->counters));
 	r = visitors_format(segment->visitors);
+	if (r == 0)
+		r = providers_format(segment->providers);
 	return r < 0 ? r : directory_format(segment->directory);
 }
 
@@ -290,6 +309,7 @@ segment_clear_slot(struct segment *segment, unsigned slot)
 	ring_clear_slot(segment->ring, slot);
 	directory_clear_slot(segment->directory, slot);
 	visitors_clear_slot(segment->visitors);
+	providers_clear_slot(segment->providers, slot);
 	mailbox_clear(segment->mailboxes[slot]);
 	/* It may have died while it wrote to any of the others. */
 	for (unsigned i = 0; i < segment->plan.slots; i++)
@@ -307,6 +327,7 @@ segment_close(struct segment *segment)
 		mailbox_free(segment->mailboxes[slot]);
 	ring_free(segment->ring);
 	visitors_free(segment->visitors);
+	providers_free(segment->providers);
 	directory_free(segment->directory);
 	roster_free(segment->roster);
 	wake_free(segment->wake);
@@ -344,6 +365,12 @@ struct visitors *
 segment_visitors(const struct segment *segment)
 {
 	return segment->visitors;
+}
+
+struct providers *
+segment_providers(const struct segment *segment)
+{
+	return segment->providers;
 }
 
 struct mailbox *
@@ -434,6 +461,9 @@ segment_stuck_holder(struct segment *segment, uint64_t limit_ms)
 	if (found == 0)
 		found = holder;
 	holder = visitors_stuck_holder(segment->visitors, limit_ms);
+	if (found == 0)
+		found = holder;
+	holder = providers_stuck_holder(segment->providers, limit_ms);
 	if (found == 0)
 		found = holder;
 	for (unsigned slot = 0; slot < segment->plan.slots; slot++) {

@@ -59,6 +59,27 @@ send_error(const struct answer *to, const struct reply_error *error)
 }
 
 void
+answer_error(const struct answer *to, enum error_code code, struct span error)
+{
+	struct buf *reply = &to->connection->gateway->reply;
+
+	buf_reset(reply);
+	reply_error_text(reply, to->id, error);
+	count(to, 1 + (unsigned)code);
+	send_reply(to);
+}
+
+void
+answer_progress(const struct answer *to, struct span payload)
+{
+	struct buf *reply = &to->connection->gateway->reply;
+
+	buf_reset(reply);
+	reply_progress(reply, to->id, payload);
+	send_reply(to);
+}
+
+void
 answer_fail(const struct answer *to, enum error_code code, const char *reason, const char *field,
     const char *format, ...)
 {

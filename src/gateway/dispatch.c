@@ -10,7 +10,9 @@
 #include "gateway/context.h"
 #include "gateway/methods.h"
 #include "gateway/pending.h"
+#include "gateway/jobs.h"
 #include "gateway/refuse.h"
+#include "gateway/requests.h"
 #include "proto/envelope.h"
 
 enum { BAD_FRAMES_MAX = 20 };
@@ -43,13 +45,33 @@ is_too_often(const struct answer *to)
 	return true;
 }
 
+/* The method's metrics, scope and what it runs, be it built in or a provider's; false: nobody has it. */
+static bool
+find_method(struct answer *to, struct span name, struct method *ret)
+{
+	static const struct method provided = { "", METHOD_PROVIDED_SCOPE, requests_run };
+
+	to->method = method_find(name);
+	if (to->method != METHOD_OTHER) {
+		*ret = *method_at(to->method);
+		return true;
+	}
+	if (!requests_has_method(to->connection->gateway, name))
+		return false;
+	to->method = METHOD_PROVIDED;
+	*ret = provided;
+	return true;
+}
+
 static void
 on_request(struct answer *to, const struct envelope *frame)
 {
 	struct connection *c = to->connection;
 	const struct conf_gateway *conf = &c->gateway->conf->gateway;
 
-	to->method = method_find(frame->method);
+	struct method method;
+	bool is_known = find_method(to, frame->method, &method);
+
 	if (is_too_often(to))
 		return;
 	if (pending_find(c, frame->id) != NULL)
@@ -59,18 +81,18 @@ on_request(struct answer *to, const struct envelope *frame)
 		answer_fail(to, ERROR_UNAVAILABLE, "too-many-in-flight", NULL,
 		    "%u requests are unanswered, which is the limit; wait for an answer",
 		    c->pending_count);
-	else if (to->method == METHOD_OTHER)
+	else if (!is_known)
 		answer_fail(to, ERROR_METHOD_NOT_FOUND, NULL, "method", "Method not found: %.*s",
 		    (int)frame->method.n, frame->method.p);
-	else if (!method_is_allowed(method_at(to->method), c->identity))
+	else if (!method_is_allowed(&method, c->identity))
 		answer_fail(to, ERROR_INVALID_REQUEST, "forbidden", "method",
 		    "%.*s needs the scope %s, which the token of this connection has not got",
-		    SPAN_ARGS(frame->method), method_scope_name(method_at(to->method)->scope));
+		    SPAN_ARGS(frame->method), method_scope_name(method.scope));
 	else if (c->gateway->draining)
 		answer_fail(to, ERROR_UNAVAILABLE, "shutting-down", NULL,
 		    "The gateway is stopping; come back in a moment");
 	else
-		method_at(to->method)->run(to, frame);
+		method.run(to, frame);
 }
 
 /* A cancel for a request that is already answered is late, not wrong. */
@@ -106,6 +128,13 @@ on_frame(struct answer *to, const struct envelope *frame)
 		break;
 	case ENVELOPE_RESPONSE:
 	case ENVELOPE_PROGRESS:
+		if (jobs_is_provider(to->connection)) {
+			if (frame->type == ENVELOPE_RESPONSE)
+				jobs_response(to, frame);
+			else
+				jobs_progress(to, frame);
+			break;
+		}
 		refuse_frame(to, "unknown-request",
 		    "No request of this id was sent to this connection, so there is nothing to "
 		    "answer");

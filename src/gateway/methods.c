@@ -18,11 +18,14 @@
 #include "gateway/method_events.h"
 #include "gateway/method_health.h"
 #include "gateway/method_history.h"
+#include "gateway/method_providers.h"
 #include "gateway/method_sessions.h"
+#include "gateway/routes.h"
 
 static void method_methods_list(const struct answer *to, const struct envelope *frame);
 
 static const struct method methods[] = {
+	{ "channels.list", METHOD_READ, method_channels_list },
 	{ "config.get", METHOD_ADMIN, method_config_get },
 	{ "config.reload", METHOD_ADMIN, method_config_reload },
 	{ "connections.close", METHOD_ADMIN, method_connections_close },
@@ -32,11 +35,12 @@ static const struct method methods[] = {
 	{ "events.subscribe", METHOD_READ, method_events_subscribe },
 	{ "health", METHOD_READ, method_health },
 	{ "methods.list", METHOD_READ, method_methods_list },
+	{ "provider.register", METHOD_PROVIDER, method_provider_register },
 	{ "sessions.list", METHOD_READ, method_sessions_list },
 	{ "status", METHOD_READ, method_status },
 };
 
-static_assert(ARRAY_LEN(methods) <= METHOD_OTHER, "the metrics have a row for each method");
+static_assert(ARRAY_LEN(methods) <= METHOD_PROVIDED, "the metrics have a row for each method");
 static_assert(1U << METHOD_READ == SCOPE_READ && 1U << METHOD_PROVIDER == SCOPE_PROVIDER,
     "a scope is the bit of its number");
 static_assert((int)METHOD_OTHER < (int)COUNTERS_METHODS, "and one for all other names");
@@ -86,11 +90,74 @@ method_is_allowed(const struct method *method, const struct identity *identity)
 	return identity_has(identity, 1U << method->scope);
 }
 
-/* methods.list: the table itself. */
+/* A walk over all methods in the order of their names: the table's and the providers', merged. */
+struct walk {
+	const struct routes *routes;
+	unsigned own, provided; /* of each how many were passed */
+};
+
+/* The next one: built in, or (NULL) a provider's, whose place is *ret_route. False at the end. */
+static bool
+walk_next(struct walk *walk, const struct method **ret, unsigned *ret_route)
+{
+	bool has_own = walk->own < ARRAY_LEN(methods);
+	bool has_provided = walk->provided < routes_methods_count(walk->routes);
+	unsigned route =
+	    has_provided ? routes_in_order(walk->routes, walk->provided) : (unsigned)ROUTES_NONE;
+
+	if (!has_own && !has_provided)
+		return false;
+	if (has_own && (!has_provided || span_compare(span_cstr(methods[walk->own].name),
+					     routes_method_name(walk->routes, route)) < 0)) {
+		*ret = &methods[walk->own++];
+		return true;
+	}
+	walk->provided++;
+	*ret = NULL;
+	*ret_route = route;
+	return true;
+}
+
+void
+methods_write_names(const struct gateway *g, const struct identity *identity, struct jsonw *w)
+{
+	struct walk walk = { .routes = g->routes };
+	const struct method *method;
+	unsigned route = ROUTES_NONE;
+
+	while (walk_next(&walk, &method, &route)) {
+		if (method != NULL && method_is_allowed(method, identity))
+			jsonw_cstr(w, method->name);
+		else if (method == NULL && identity_has(identity, 1U << METHOD_PROVIDED_SCOPE))
+			jsonw_str(w, routes_method_name(g->routes, route));
+	}
+}
+
+static void
+write_method(
+    struct jsonw *w, struct span name, bool is_builtin, enum method_scope scope, unsigned providers)
+{
+	jsonw_object(w);
+	jsonw_key(w, "name");
+	jsonw_str(w, name);
+	jsonw_key(w, "builtin");
+	jsonw_bool(w, is_builtin);
+	jsonw_key(w, "scope");
+	jsonw_cstr(w, method_scope_name(scope));
+	jsonw_key(w, "providers");
+	jsonw_uint(w, providers);
+	jsonw_object_end(w);
+}
+
 static void
 method_methods_list(const struct answer *to, const struct envelope *frame)
 {
+	const struct gateway *g = to->connection->gateway;
 	struct buf *text = &to->connection->gateway->text;
+	struct walk walk = { .routes = g->routes };
+	const struct method *method;
+	const uint16_t *providers;
+	unsigned route = ROUTES_NONE;
 	struct jsonw w;
 
 	(void)frame;
@@ -99,17 +166,12 @@ method_methods_list(const struct answer *to, const struct envelope *frame)
 	jsonw_object(&w);
 	jsonw_key(&w, "methods");
 	jsonw_array(&w);
-	for (unsigned i = 0; i < methods_count(); i++) {
-		jsonw_object(&w);
-		jsonw_key(&w, "name");
-		jsonw_cstr(&w, methods[i].name);
-		jsonw_key(&w, "builtin");
-		jsonw_bool(&w, true);
-		jsonw_key(&w, "scope");
-		jsonw_cstr(&w, method_scope_name(methods[i].scope));
-		jsonw_key(&w, "providers");
-		jsonw_uint(&w, 0);
-		jsonw_object_end(&w);
+	while (walk_next(&walk, &method, &route)) {
+		if (method != NULL)
+			write_method(&w, span_cstr(method->name), true, method->scope, 0);
+		else
+			write_method(&w, routes_method_name(g->routes, route), false,
+			    METHOD_PROVIDED_SCOPE, routes_providers(g->routes, route, &providers));
 	}
 	jsonw_array_end(&w);
 	jsonw_object_end(&w);

@@ -87,6 +87,15 @@ static const struct scalar {
 	    offsetof(struct counters, compression_saved_bytes) },
 	{ "messages_inflated", NULL, "Messages that clients sent compressed.",
 	    offsetof(struct counters, messages_inflated) },
+	{ "provider_calls", NULL, "Requests that were routed to providers, or waited for one.",
+	    offsetof(struct counters, calls_started) },
+	{ "provider_strays", NULL,
+	    "Answers of providers to requests that they were not given, or not any more.",
+	    offsetof(struct counters, provider_strays) },
+	{ "provider_answers_held", NULL,
+	    "Answers of providers that found no room in the mailbox of the caller's worker at "
+	    "once.",
+	    offsetof(struct counters, answers_held) },
 };
 
 static void
@@ -183,6 +192,8 @@ write_vectors(const struct gateway *g, struct exposition *e)
 static const char *
 method_label(unsigned row)
 {
+	if (row == METHOD_PROVIDED)
+		return "provided";
 	return row == METHOD_OTHER ? "other" : method_at(row)->name;
 }
 
@@ -211,11 +222,14 @@ write_requests(const struct gateway *g, struct exposition *e)
 	    "Requests answered, by method and error code (OK for results).");
 	for (unsigned row = 0; row < methods_count(); row++)
 		write_requests_of(g, e, row);
+	write_requests_of(g, e, METHOD_PROVIDED);
 	write_requests_of(g, e, METHOD_OTHER);
 	exposition_family(e, "request_duration_seconds", EXPOSITION_HISTOGRAM, "seconds",
 	    "Time from a request's arrival to its answer, by method.");
-	for (unsigned i = 0; i <= methods_count(); i++) {
-		unsigned row = i < methods_count() ? i : METHOD_OTHER;
+	for (unsigned i = 0; i <= methods_count() + 1; i++) {
+		unsigned row = i < methods_count()    ? i
+			       : i == methods_count() ? METHOD_PROVIDED
+						      : METHOD_OTHER;
 		char labels[LABELS_MAX];
 
 		snprintf(labels, sizeof(labels), "method=\"%s\"", method_label(row));
@@ -273,6 +287,18 @@ worker_restarts(const struct gateway *g, unsigned slot)
 	return entry.restarts;
 }
 
+static uint64_t
+worker_calls_waiting(const struct gateway *g, unsigned slot)
+{
+	return counters_get(&segment_counters(g->segment, slot)->calls_waiting);
+}
+
+static uint64_t
+worker_jobs(const struct gateway *g, unsigned slot)
+{
+	return counters_get(&segment_counters(g->segment, slot)->jobs);
+}
+
 static const struct by_worker {
 	const char *name;
 	enum exposition_type type;
@@ -284,6 +310,12 @@ static const struct by_worker {
 	    worker_websockets },
 	{ "catching_up", EXPOSITION_GAUGE,
 	    "Clients behind with their events: slow, or resuming, by worker.", worker_catching_up },
+	{ "provider_calls_waiting", EXPOSITION_GAUGE,
+	    "Requests that wait for a provider, by the worker of their clients.",
+	    worker_calls_waiting },
+	{ "provider_jobs", EXPOSITION_GAUGE,
+	    "Requests that providers were given and have not answered, by the providers' worker.",
+	    worker_jobs },
 	{ "ring_reader_lag_events", EXPOSITION_GAUGE, "Events that a worker has still to read.",
 	    worker_lag },
 	{ "ring_laps", EXPOSITION_COUNTER, "Times that a worker was overtaken by the ring.",

@@ -26,11 +26,12 @@
 #include "bus/segment.h"
 #include "gateway/census.h"
 #include "gateway/context.h"
+#include "gateway/exchange.h"
 
 enum {
 	GATHER_MS = 1000,
 	LOOK_MS = 100, /* between two looks for workers that died */
-	MAIL_EACH_TURN = 16,
+	MAIL_EACH_TURN = 64,
 	WARNINGS_A_MINUTE = 10,
 };
 
@@ -252,6 +253,8 @@ peers_receive(struct gateway *g)
 				on_tell(g, &mail);
 			else if (mail.kind == MAIL_CONNECTIONS_ASK)
 				on_ask(g, &mail);
+			else
+				exchange_mail(g, &mail);
 			break;
 		case MAILBOX_DAMAGED:
 			if (may_warn(g->peers))

@@ -3,6 +3,9 @@
  */
 #include "gateway/report.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "bus/ring.h"
 #include "bus/roster.h"
@@ -10,9 +13,11 @@
 #include "config.h"
 #include "gateway/census.h"
 #include "gateway/context.h"
+#include "gateway/routes.h"
 #include "gateway/secure.h"
 #include "gateway/sender.h"
 #include "bus/counters.h"
+#include "bus/seats.h"
 #include "bus/segment.h"
 
 enum { DAY_S = 24 * 3600 };
@@ -93,6 +98,44 @@ write_workers(const struct gateway *g, struct jsonw *w)
 	jsonw_array_end(w);
 }
 
+static void
+write_provider(const struct gateway *g, const struct providers_provider *provider, struct jsonw *w)
+{
+	char conn_id[9];
+
+	snprintf(conn_id, sizeof(conn_id), "%08" PRIx32, provider->conn_id);
+	jsonw_object(w);
+	jsonw_key(w, "connId");
+	jsonw_cstr(w, conn_id);
+	jsonw_key(w, "worker");
+	jsonw_uint(w, provider->slot);
+	jsonw_key(w, "methods");
+	routes_write_methods(g->routes, provider, w);
+	jsonw_key(w, "concurrency");
+	jsonw_uint(w, provider->concurrency);
+	jsonw_key(w, "inFlight");
+	jsonw_uint(w, seats_in_flight(g->providers, provider->row));
+	jsonw_key(w, "registeredAt");
+	jsonw_uint(w, provider->registered_ms);
+	if (provider->description_len > 0) {
+		jsonw_key(w, "description");
+		jsonw_str(w, span_make(provider->description, provider->description_len));
+	}
+	jsonw_object_end(w);
+}
+
+static void
+write_providers(const struct gateway *g, struct jsonw *w)
+{
+	const struct providers_copy *copy = routes_copy(g->routes);
+
+	jsonw_key(w, "providers");
+	jsonw_array(w);
+	for (unsigned i = 0; i < copy->provider_count; i++)
+		write_provider(g, &copy->providers[i], w);
+	jsonw_array_end(w);
+}
+
 void
 report_details(const struct gateway *g, struct jsonw *w)
 {
@@ -103,9 +146,7 @@ report_details(const struct gateway *g, struct jsonw *w)
 	jsonw_int(w, all.supervisor_pid);
 	write_workers(g, w);
 	write_ring(g, w);
-	jsonw_key(w, "providers");
-	jsonw_array(w);
-	jsonw_array_end(w);
+	write_providers(g, w);
 	jsonw_key(w, "listeners");
 	jsonw_array(w);
 	jsonw_cstr(w, g->address);

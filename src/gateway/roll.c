@@ -15,6 +15,7 @@
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/presence.h"
+#include "gateway/routes.h"
 #include "proto/hello.h"
 
 struct roll_mark {
@@ -61,8 +62,8 @@ write_connection(const struct connection *c, bool with_caps, struct jsonw *w)
 	jsonw_key(w, "connectedAt");
 	jsonw_uint(w, c->connected_at_ms);
 	jsonw_key(w, "provides");
-	jsonw_array(w);
-	jsonw_array_end(w);
+	routes_write_methods(c->gateway->routes,
+	    c->offering != NULL ? routes_provider(c->gateway->routes, c->id) : NULL, w);
 	jsonw_object_end(w);
 }
 

@@ -15,6 +15,7 @@
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/deadlines.h"
+#include "gateway/exchange.h"
 #include "gateway/fanout.h"
 #include "gateway/peers.h"
 #include "gateway/pending.h"
@@ -78,6 +79,7 @@ turn_end(struct gateway *g)
 	bell_disarm(g->segment, g->slot);
 	publisher_turn(g);
 	stuck = !take_mail(g);
+	exchange_turn(g);
 	peers_settle(g, clock_mono_ms());
 	act_on_closes(g);
 	more = deliver(g);
@@ -110,4 +112,5 @@ turn_tick(struct gateway *g, uint64_t now_ms)
 	fanout_tick(g, now_ms);
 	catchup_tick(g, now_ms);
 	peers_settle(g, now_ms);
+	exchange_tick(g);
 }

@@ -27,6 +27,7 @@
 #include "gateway/presence.h"
 #include "gateway/recent.h"
 #include "gateway/refuse.h"
+#include "gateway/routes.h"
 #include "gateway/visit.h"
 #include "gateway/wsock.h"
 #include "proto/hello.h"
@@ -55,16 +56,13 @@ write_server(const struct connection *c, struct jsonw *w)
 }
 
 static void
-write_features(const struct identity *identity, struct jsonw *w)
+write_features(const struct gateway *g, const struct identity *identity, struct jsonw *w)
 {
 	jsonw_key(w, "features");
 	jsonw_object(w);
 	jsonw_key(w, "methods");
 	jsonw_array(w);
-	for (unsigned i = 0; i < methods_count(); i++) {
-		if (method_is_allowed(method_at(i), identity))
-			jsonw_cstr(w, method_at(i)->name);
-	}
+	methods_write_names(g, identity, w);
 	jsonw_array_end(w);
 	jsonw_key(w, "events");
 	jsonw_array(w);
@@ -95,8 +93,12 @@ write_snapshot(const struct connection *c, struct jsonw *w)
 	jsonw_array(w);
 	jsonw_array_end(w);
 	jsonw_key(w, "channels");
-	jsonw_array(w);
-	jsonw_array_end(w);
+	if (identity_has(c->identity, SCOPE_READ)) {
+		routes_write_channels(c->gateway->routes, w);
+	} else {
+		jsonw_array(w);
+		jsonw_array_end(w);
+	}
 	jsonw_object_end(w);
 }
 
@@ -161,7 +163,7 @@ write_hello_ok(struct connection *c, const struct hello *hello, bool recovered)
 	jsonw_key(&w, "protocol");
 	jsonw_uint(&w, hello->protocol);
 	write_server(c, &w);
-	write_features(c->identity, &w);
+	write_features(g, c->identity, &w);
 	write_snapshot(c, &w);
 	write_policy(&g->conf->gateway, &w);
 	write_resume(g, hello, recovered, &w);

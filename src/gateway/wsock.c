@@ -13,6 +13,7 @@
 #include "gateway/audience.h"
 #include "gateway/catchup.h"
 #include "gateway/context.h"
+#include "gateway/jobs.h"
 #include "gateway/message.h"
 #include "gateway/outcomes.h"
 #include "gateway/pending.h"
@@ -243,6 +244,7 @@ on_closing(struct connection *c)
 	if (!is_known(c))
 		outcome_settle(c, OUTCOME_LEFT);
 	pending_abandon_all(c);
+	jobs_leave(c);
 	presence_leave(c);
 	catchup_leave(c);
 	audience_leave(c);

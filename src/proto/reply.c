@@ -86,16 +86,16 @@ write_shape(struct jsonw *w, const struct reply_error *error, enum extra extra)
 	jsonw_object_end(w);
 }
 
-/* Opens a response and names the member that carries the answer. */
+/* Opens a frame and names the member that carries what is said. */
 static void
-begin_response(struct jsonw *w, struct buf *out, struct span id, const char *member)
+begin_frame(struct jsonw *w, struct buf *out, struct span id, const char *type, const char *member)
 {
 	jsonw_init(w, out);
 	jsonw_object(w);
 	jsonw_key(w, "id");
 	jsonw_str(w, id);
 	jsonw_key(w, "type");
-	jsonw_cstr(w, "response");
+	jsonw_cstr(w, type);
 	jsonw_key(w, member);
 }
 
@@ -104,7 +104,7 @@ reply_result(struct buf *out, struct span id, struct span result)
 {
 	struct jsonw w;
 
-	begin_response(&w, out, id, "result");
+	begin_frame(&w, out, id, "response", "result");
 	jsonw_raw(&w, result);
 	jsonw_object_end(&w);
 }
@@ -114,8 +114,28 @@ reply_error(struct buf *out, struct span id, const struct reply_error *error)
 {
 	struct jsonw w;
 
-	begin_response(&w, out, id, "error");
+	begin_frame(&w, out, id, "response", "error");
 	write_shape(&w, error, EXTRA_NONE);
+	jsonw_object_end(&w);
+}
+
+void
+reply_error_text(struct buf *out, struct span id, struct span error)
+{
+	struct jsonw w;
+
+	begin_frame(&w, out, id, "response", "error");
+	jsonw_raw(&w, error);
+	jsonw_object_end(&w);
+}
+
+void
+reply_progress(struct buf *out, struct span id, struct span payload)
+{
+	struct jsonw w;
+
+	begin_frame(&w, out, id, "progress", "payload");
+	jsonw_raw(&w, payload);
 	jsonw_object_end(&w);
 }
 

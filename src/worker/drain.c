@@ -13,6 +13,7 @@
 #include "gateway/catchup.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
+#include "gateway/jobs.h"
 #include "gateway/notice.h"
 
 enum {
@@ -52,7 +53,7 @@ drain_retire(struct drain *drain, struct gateway *g, uint32_t timeout_ms, uint64
 static bool
 is_settled(const struct connection *c)
 {
-	return c->pending_count == 0 && list_is_empty(&c->lag);
+	return c->pending_count == 0 && jobs_count(c) == 0 && list_is_empty(&c->lag);
 }
 
 static void

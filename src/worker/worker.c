@@ -29,6 +29,7 @@
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/deadlines.h"
+#include "gateway/exchange.h"
 #include "gateway/fanout.h"
 #include "gateway/peers.h"
 #include "gateway/poller.h"
@@ -203,6 +204,7 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	g->directory = segment_directory(g->segment);
 	g->roster = segment_roster(g->segment);
 	g->visitors = segment_visitors(g->segment);
+	g->providers = segment_providers(g->segment);
 	g->counters = segment_counters(g->segment, g->slot);
 	list_init(&g->connections);
 	list_init(&g->dirty);
@@ -229,7 +231,7 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	return g->read_buffer != NULL && g->poller != NULL && g->deadlines != NULL &&
 	       g->auth != NULL && g->audiences != NULL && g->fanout != NULL && g->catchup != NULL &&
 	       g->stuck != NULL && g->deflate != NULL && g->publisher != NULL &&
-	       g->recent != NULL && g->peers != NULL && g->reloads != NULL;
+	       g->recent != NULL && g->peers != NULL && g->reloads != NULL && exchange_init(g);
 }
 
 /*
@@ -279,6 +281,7 @@ worker_free(struct worker *w)
 	drain_abort_all(g);
 	connections_bury(g);
 	traffic_free_spares(g);
+	exchange_fini(g);
 	peers_free(g->peers);
 	reloads_free(g->reloads);
 	recent_free(g->recent);

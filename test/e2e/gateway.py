@@ -282,7 +282,7 @@ class Client:
                 frame = json.loads(text)
                 if frame["type"] == "event":
                     self.events.put_nowait(frame)
-                elif frame["id"] in self.answers:
+                elif frame["type"] != "progress" and frame["id"] in self.answers:
                     self.answers.pop(frame["id"]).set_result(frame)
                 else:
                     self.events.put_nowait(frame)

@@ -29,6 +29,7 @@
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/deadlines.h"
+#include "gateway/exchange.h"
 #include "gateway/fanout.h"
 #include "gateway/httpd.h"
 #include "gateway/peers.h"
@@ -84,6 +85,7 @@ stage_gateway_fini(struct gateway *g)
 		connection_abort(container_of(first, struct connection, link), "the stage ends");
 	connections_bury(g);
 	traffic_free_spares(g);
+	exchange_fini(g);
 	peers_free(g->peers);
 	reloads_free(g->reloads);
 	recent_free(g->recent);
@@ -120,6 +122,7 @@ stage_gateway_init(struct gateway *g, unsigned slot)
 	g->directory = segment_directory(g->segment);
 	g->roster = segment_roster(g->segment);
 	g->visitors = segment_visitors(g->segment);
+	g->providers = segment_providers(g->segment);
 	g->counters = segment_counters(g->segment, slot);
 	list_init(&g->connections);
 	list_init(&g->dirty);
@@ -147,7 +150,7 @@ stage_gateway_init(struct gateway *g, unsigned slot)
 	if (sender_open(g) < 0 || g->auth == NULL || g->poller == NULL || g->read_buffer == NULL ||
 	    g->deadlines == NULL || g->audiences == NULL || g->fanout == NULL ||
 	    g->catchup == NULL || g->stuck == NULL || g->deflate == NULL || g->publisher == NULL ||
-	    g->recent == NULL || g->peers == NULL || g->reloads == NULL)
+	    g->recent == NULL || g->peers == NULL || g->reloads == NULL || !exchange_init(g))
 		return false;
 	g->level_seq = ring_oldest(g->ring) > 0 ? ring_oldest(g->ring) - 1 : 0;
 	ring_reader_attach(g->ring, slot, g->level_seq);

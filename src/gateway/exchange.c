@@ -1,0 +1,64 @@
+/*
+ * Why this file exists: calls and jobs do not know of each other, since each could stand on a worker of its own.
+ */
+#include "gateway/exchange.h"
+
+#include "bus/mailbox.h"
+#include "gateway/calls.h"
+#include "gateway/context.h"
+#include "gateway/jobs.h"
+#include "gateway/post.h"
+#include "gateway/routes.h"
+
+bool
+exchange_init(struct gateway *g)
+{
+	g->routes = routes_new();
+	g->calls = calls_new();
+	g->jobs = jobs_new();
+	return g->routes != NULL && g->calls != NULL && g->jobs != NULL;
+}
+
+void
+exchange_fini(struct gateway *g)
+{
+	calls_free(g->calls);
+	jobs_free(g->jobs);
+	routes_free(g->routes);
+	g->calls = NULL;
+	g->jobs = NULL;
+	g->routes = NULL;
+}
+
+void
+exchange_mail(struct gateway *g, const struct mail *mail)
+{
+	switch (mail->kind) {
+	case MAIL_CALL:
+	case MAIL_CANCEL:
+		jobs_mail(g, mail);
+		break;
+	case MAIL_PROGRESS:
+	case MAIL_RESULT:
+	case MAIL_ERROR:
+	case MAIL_GONE:
+		calls_mail(g, mail);
+		break;
+	default:
+		break;
+	}
+}
+
+void
+exchange_turn(struct gateway *g)
+{
+	calls_turn(g);
+	jobs_turn(g);
+}
+
+void
+exchange_tick(struct gateway *g)
+{
+	calls_look(g);
+	jobs_look(g);
+}

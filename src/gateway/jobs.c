@@ -1,0 +1,599 @@
+/*
+ * A job stands in a bucket of its token and on the list of its provider; the id that the provider is given is
+ * the token in hexadecimal, so what comes back is found by it, and counts only when it comes from the provider
+ * that was asked.
+ */
+#include "gateway/jobs.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/list.h"
+#include "base/parse.h"
+#include "bus/bell.h"
+#include "bus/counters.h"
+#include "bus/mailbox.h"
+#include "bus/seats.h"
+#include "bus/segment.h"
+#include "conf/conf.h"
+#include "gateway/context.h"
+#include "gateway/message.h"
+#include "gateway/post.h"
+#include "proto/reply.h"
+
+enum {
+	BUCKETS = 1024,
+	ID_MAX = 3 + 16 + 1,
+};
+
+/* A connection that has registered. */
+struct offering {
+	struct list link; /* jobs.offerings, or jobs.leaving when the connection is gone */
+	struct connection *connection;
+	struct list jobs;
+	unsigned count;
+	unsigned parcels; /* that wait for room */
+	bool is_listed, is_full;
+	struct seats_place place;
+};
+
+struct job {
+	struct list bucket;
+	struct list of_offering;
+	struct offering *offering;
+	uint64_t token;
+	unsigned slot; /* of the caller's worker */
+	uint32_t generation;
+};
+
+/* Mail that found no room. */
+struct parcel {
+	struct list link;
+	struct offering *offering; /* NULL: gone, or its own doing does not matter */
+	struct post_letter letter;
+	uint32_t generation;
+	char bytes[];
+};
+
+struct jobs {
+	struct list buckets[BUCKETS];
+	struct list offerings, leaving, parcels;
+	struct buf error;
+	unsigned full; /* offerings that are */
+};
+
+struct jobs *
+jobs_new(void)
+{
+	struct jobs *jobs = mem_zalloc(sizeof(*jobs));
+
+	if (jobs == NULL)
+		return NULL;
+	for (unsigned i = 0; i < BUCKETS; i++)
+		list_init(&jobs->buckets[i]);
+	list_init(&jobs->offerings);
+	list_init(&jobs->leaving);
+	list_init(&jobs->parcels);
+	return jobs;
+}
+
+void
+jobs_free(struct jobs *jobs)
+{
+	struct list *first;
+
+	if (jobs == NULL)
+		return;
+	while ((first = list_first(&jobs->parcels)) != NULL) {
+		list_remove(first);
+		mem_free(container_of(first, struct parcel, link));
+	}
+	while ((first = list_first(&jobs->leaving)) != NULL) {
+		list_remove(first);
+		mem_free(container_of(first, struct offering, link));
+	}
+	buf_fini(&jobs->error);
+	mem_free(jobs);
+}
+
+/* --- mail to callers ------------------------------------------------------------------------ */
+
+/* Keeps it until there is room. Without memory for that the caller gets its answer from its time-out. */
+static void
+keep(struct gateway *g, struct offering *offering, const struct post_letter *letter,
+    uint32_t generation)
+{
+	struct parcel *parcel = mem_alloc(sizeof(*parcel) + letter->body.n);
+
+	if (parcel == NULL)
+		return;
+	*parcel = (struct parcel){
+		.offering = offering, .letter = *letter, .generation = generation
+	};
+	if (letter->body.n > 0)
+		memcpy(parcel->bytes, letter->body.p, letter->body.n);
+	parcel->letter.body = span_make(parcel->bytes, letter->body.n);
+	list_init(&parcel->link);
+	list_append(&g->jobs->parcels, &parcel->link);
+	counters_add(&g->counters->answers_held, 1);
+	if (offering == NULL)
+		return;
+	if (offering->parcels++ == 0)
+		connection_pause(offering->connection);
+}
+
+static void
+tell_caller(struct gateway *g, const struct job *job, enum post_kind kind, struct span body)
+{
+	struct post_letter letter = {
+		.slot = job->slot,
+		.kind = kind,
+		.token = job->token,
+		.body = body,
+		.uses_reserve = kind == MAIL_GONE,
+	};
+	int r = post_is_dead(g, job->slot, job->generation) ? 0 : post_send(g, &letter);
+
+	if (r == -EMSGSIZE)
+		log_conn_warning(job->offering->connection->id,
+		    "an answer of %zu bytes is longer than mail may be", body.n);
+	if (r == -ENOBUFS || r == -ETIMEDOUT)
+		keep(g, kind == MAIL_GONE ? NULL : job->offering, &letter, job->generation);
+}
+
+static void
+parcel_free(struct parcel *parcel)
+{
+	struct offering *offering = parcel->offering;
+
+	list_remove(&parcel->link);
+	if (offering != NULL && --offering->parcels == 0)
+		connection_resume(offering->connection);
+	mem_free(parcel);
+}
+
+/* In their order: where one finds no room, later ones for the same worker wait behind it. */
+static void
+send_parcels(struct gateway *g)
+{
+	struct list *at, *tmp;
+	unsigned full = UINT32_MAX;
+
+	LIST_FOREACH_SAFE (at, tmp, &g->jobs->parcels) {
+		struct parcel *parcel = container_of(at, struct parcel, link);
+		int r = 0;
+
+		if (parcel->letter.slot == full)
+			continue;
+		if (!post_is_dead(g, parcel->letter.slot, parcel->generation))
+			r = post_send(g, &parcel->letter);
+		if (r == -ENOBUFS || r == -ETIMEDOUT)
+			full = parcel->letter.slot;
+		else
+			parcel_free(parcel);
+	}
+}
+
+/* --- jobs ----------------------------------------------------------------------------------- */
+
+static struct job *
+find_job(const struct gateway *g, uint64_t token)
+{
+	struct list *at, *bucket = &g->jobs->buckets[token % BUCKETS];
+
+	LIST_FOREACH (at, bucket) {
+		struct job *job = container_of(at, struct job, bucket);
+
+		if (job->token == token)
+			return job;
+	}
+	return NULL;
+}
+
+static void
+job_free(struct gateway *g, struct job *job)
+{
+	list_remove(&job->bucket);
+	list_remove(&job->of_offering);
+	job->offering->count--;
+	counters_subtract(&g->counters->jobs, 1);
+	mem_free(job);
+}
+
+static struct offering *
+find_offering(const struct gateway *g, uint32_t conn_id)
+{
+	struct list *at;
+
+	LIST_FOREACH (at, &g->jobs->offerings) {
+		struct offering *offering = container_of(at, struct offering, link);
+
+		if (offering->place.conn_id == conn_id)
+			return offering;
+	}
+	return NULL;
+}
+
+static struct job *
+job_new(struct gateway *g, struct offering *offering, const struct mail *mail)
+{
+	struct job *job = mem_zalloc(sizeof(*job));
+
+	if (job == NULL)
+		return NULL;
+	job->offering = offering;
+	job->token = mail->token;
+	job->slot = mail->from_slot;
+	job->generation = mail->from_generation;
+	list_append(&g->jobs->buckets[job->token % BUCKETS], &job->bucket);
+	list_append(&offering->jobs, &job->of_offering);
+	offering->count++;
+	counters_add(&g->counters->jobs, 1);
+	return job;
+}
+
+/* Mail was read that cannot become a job: its caller is told at once. */
+static void
+refuse(struct gateway *g, const struct mail *mail)
+{
+	const struct post_letter letter = {
+		.slot = mail->from_slot,
+		.kind = MAIL_GONE,
+		.token = mail->token,
+		.uses_reserve = true,
+	};
+	int r = post_send(g, &letter);
+
+	if (r == -ENOBUFS || r == -ETIMEDOUT)
+		keep(g, NULL, &letter, mail->from_generation);
+}
+
+/* The provider takes less than it is given: no more for now. */
+static void
+watch_output(struct gateway *g, struct offering *offering)
+{
+	if (offering->is_full ||
+	    traffic_queued(offering->connection->traffic) <= g->conf->gateway.max_buffered_bytes)
+		return;
+	offering->is_full = true;
+	g->jobs->full++;
+	seats_set_full(g->providers, &offering->place, true);
+}
+
+static void
+on_call(struct gateway *g, const struct mail *mail)
+{
+	struct buf *frame = &g->reply;
+	struct post_call head;
+	struct offering *offering;
+
+	if (mail->body.n < sizeof(head) || post_is_dead(g, mail->from_slot, mail->from_generation))
+		return;
+	memcpy(&head, mail->body.p, sizeof(head));
+	offering = find_offering(g, head.conn_id);
+	buf_reset(frame);
+	buf_printf(frame, "{\"id\":\"gw-%" PRIx64 "\",\"type\":\"request\",\"timeoutMs\":%" PRIu32 ",",
+	    mail->token, head.timeout_ms);
+	buf_append_span(frame, span_skip(mail->body, sizeof(head)));
+	if (offering == NULL || buf_status(frame) != 0 || job_new(g, offering, mail) == NULL) {
+		refuse(g, mail);
+		return;
+	}
+	message_queue(offering->connection, WS_TEXT, buf_span(frame));
+	/* That can have ended the connection, and with it the offering. */
+	offering = find_offering(g, head.conn_id);
+	if (offering != NULL)
+		watch_output(g, offering);
+}
+
+static void
+queue_cancel(struct job *job)
+{
+	char text[64];
+	int n = snprintf(text, sizeof(text), "{\"type\":\"cancel\",\"id\":\"gw-%" PRIx64 "\"}",
+	    job->token);
+
+	message_queue(job->offering->connection, WS_TEXT, span_make(text, (size_t)n));
+}
+
+static void
+on_cancel(struct gateway *g, const struct mail *mail)
+{
+	struct job *job = find_job(g, mail->token);
+	struct job gone;
+
+	if (job == NULL || job->slot != mail->from_slot ||
+	    job->generation != mail->from_generation)
+		return;
+	gone = *job;
+	job_free(g, job);
+	queue_cancel(&gone);
+}
+
+void
+jobs_mail(struct gateway *g, const struct mail *mail)
+{
+	if (mail->kind == MAIL_CALL)
+		on_call(g, mail);
+	else
+		on_cancel(g, mail);
+}
+
+/* --- what providers say --------------------------------------------------------------------- */
+
+/* The job of this id that this connection was given, or NULL. */
+static struct job *
+find_by_id(const struct connection *c, struct span id)
+{
+	struct job *job;
+	uint64_t token;
+
+	if (!span_has_prefix(id, SPAN("gw-")) ||
+	    parse_hex_u64(span_skip(id, 3), UINT64_MAX, &token) != 0)
+		return NULL;
+	job = find_job(c->gateway, token);
+	return job != NULL && job->offering == c->offering ? job : NULL;
+}
+
+static void
+count_stray(const struct connection *c)
+{
+	counters_add(&c->gateway->counters->provider_strays, 1);
+}
+
+/* One of the protocol's codes, or ERROR_CODE_COUNT. */
+static enum error_code
+read_code(const struct json_value *value)
+{
+	char text[32];
+	size_t len;
+
+	if (value->kind != JSON_STRING ||
+	    json_string_decode(value->text, text, sizeof(text), &len) != 0)
+		return ERROR_CODE_COUNT;
+	for (unsigned code = 0; code < ERROR_CODE_COUNT; code++) {
+		if (span_is(span_make(text, len), error_code_name((enum error_code)code)))
+			return (enum error_code)code;
+	}
+	return ERROR_CODE_COUNT;
+}
+
+/* Whether it is an ErrorShape; else the fault. */
+static bool
+read_error(struct span text, enum error_code *ret, struct envelope_fault *fault)
+{
+	static const struct json_field fields[] = { { "code", NULL }, { "message", NULL },
+		{ "details", NULL } };
+	struct json_value v[ARRAY_LEN(fields)];
+	struct json_fault why;
+	int r = json_object_scan(text, fields, ARRAY_LEN(fields), v, JSON_KEYS_MAX, &why);
+
+	if (r < 0) {
+		envelope_fault_set_json(fault, r, &why, "error");
+		return false;
+	}
+	*ret = read_code(&v[0]);
+	if (*ret == ERROR_CODE_COUNT)
+		envelope_fault_set(fault, "invalid-field", "error.code",
+		    "error.code must be one of the protocol's codes, such as UNAVAILABLE");
+	else if (v[1].kind != JSON_STRING)
+		envelope_fault_set_kind(fault, "error.message", v[1].kind, "a string");
+	else if (v[2].kind != JSON_ABSENT && v[2].kind != JSON_NULL && v[2].kind != JSON_OBJECT)
+		envelope_fault_set_kind(fault, "error.details", v[2].kind, "an object");
+	else
+		return true;
+	return false;
+}
+
+static void
+pass_error(const struct answer *to, struct job *job, struct span text)
+{
+	struct gateway *g = to->connection->gateway;
+	struct buf *error = &g->jobs->error;
+	struct envelope_fault fault;
+	enum error_code code;
+
+	if (!read_error(text, &code, &fault)) {
+		answer_fault(to, &fault);
+		return;
+	}
+	buf_reset(error);
+	buf_append_byte(error, (char)code);
+	buf_append_span(error, text);
+	if (buf_status(error) != 0)
+		tell_caller(g, job, MAIL_GONE, SPAN(""));
+	else
+		tell_caller(g, job, MAIL_ERROR, buf_span(error));
+	buf_rest(error, 65536);
+	job_free(g, job);
+}
+
+void
+jobs_response(const struct answer *to, const struct envelope *frame)
+{
+	struct connection *c = to->connection;
+	struct job *job = find_by_id(c, frame->id);
+
+	if (job == NULL) {
+		count_stray(c);
+		return;
+	}
+	if (frame->error.kind == JSON_OBJECT) {
+		pass_error(to, job, frame->error.text);
+		return;
+	}
+	tell_caller(c->gateway, job, MAIL_RESULT,
+	    frame->result.kind == JSON_ABSENT ? SPAN("null") : frame->result.text);
+	job_free(c->gateway, job);
+}
+
+void
+jobs_progress(const struct answer *to, const struct envelope *frame)
+{
+	struct connection *c = to->connection;
+	struct job *job = find_by_id(c, frame->id);
+
+	if (job == NULL)
+		count_stray(c);
+	else
+		tell_caller(c->gateway, job, MAIL_PROGRESS,
+		    frame->payload.kind == JSON_ABSENT ? SPAN("null") : frame->payload.text);
+}
+
+/* --- providers ------------------------------------------------------------------------------ */
+
+static struct offering *
+offering_of(struct connection *c)
+{
+	struct offering *offering = c->offering;
+
+	if (offering != NULL)
+		return offering;
+	offering = mem_zalloc(sizeof(*offering));
+	if (offering == NULL)
+		return NULL;
+	offering->connection = c;
+	offering->place.conn_id = c->id;
+	list_init(&offering->jobs);
+	list_append(&c->gateway->jobs->offerings, &offering->link);
+	c->offering = offering;
+	return offering;
+}
+
+/* Takes its line away. False: the lock was not to be had. */
+static bool
+withdraw(struct gateway *g, struct offering *offering)
+{
+	if (offering->is_listed &&
+	    providers_leave(g->providers, offering->place.row, offering->place.conn_id) == -ETIMEDOUT)
+		return false;
+	if (offering->is_listed)
+		bell_ring_all(g->segment);
+	offering->is_listed = false;
+	return true;
+}
+
+int
+jobs_register(struct connection *c, struct provider_offer *offer)
+{
+	struct gateway *g = c->gateway;
+	struct offering *offering = offering_of(c);
+	unsigned row;
+	int r;
+
+	if (offering == NULL)
+		return -ENOMEM;
+	if (offer->methods_count == 0 && offer->channels_count == 0)
+		return withdraw(g, offering) ? 0 : -ETIMEDOUT;
+	offer->conn_id = c->id;
+	offer->slot = g->slot;
+	r = providers_register(g->providers, offer, &row);
+	if (r < 0)
+		return r;
+	offering->place.row = (uint16_t)row;
+	offering->is_listed = true;
+	bell_ring_all(g->segment);
+	return 0;
+}
+
+void
+jobs_leave(struct connection *c)
+{
+	struct gateway *g = c->gateway;
+	struct offering *offering = c->offering;
+	struct list *at, *tmp;
+
+	if (offering == NULL)
+		return;
+	c->offering = NULL;
+	g->jobs->full -= offering->is_full;
+	LIST_FOREACH (at, &g->jobs->parcels) {
+		struct parcel *parcel = container_of(at, struct parcel, link);
+
+		if (parcel->offering == offering)
+			parcel->offering = NULL;
+	}
+	LIST_FOREACH_SAFE (at, tmp, &offering->jobs) {
+		struct job *job = container_of(at, struct job, of_offering);
+
+		tell_caller(g, job, MAIL_GONE, SPAN(""));
+		job_free(g, job);
+	}
+	list_remove(&offering->link);
+	if (withdraw(g, offering))
+		mem_free(offering);
+	else
+		list_append(&g->jobs->leaving, &offering->link);
+}
+
+bool
+jobs_is_provider(const struct connection *c)
+{
+	return c->offering != NULL;
+}
+
+unsigned
+jobs_count(const struct connection *c)
+{
+	return c->offering != NULL ? c->offering->count : 0;
+}
+
+/* --- turns ---------------------------------------------------------------------------------- */
+
+static void
+look_at_the_full(struct gateway *g)
+{
+	struct list *at;
+
+	LIST_FOREACH (at, &g->jobs->offerings) {
+		struct offering *offering = container_of(at, struct offering, link);
+
+		if (!offering->is_full || traffic_queued(offering->connection->traffic) >
+					      g->conf->gateway.max_buffered_bytes / 2)
+			continue;
+		offering->is_full = false;
+		g->jobs->full--;
+		seats_set_full(g->providers, &offering->place, false);
+		bell_ring_all(g->segment);
+	}
+}
+
+void
+jobs_turn(struct gateway *g)
+{
+	struct list *at, *tmp;
+
+	if (!list_is_empty(&g->jobs->parcels))
+		send_parcels(g);
+	LIST_FOREACH_SAFE (at, tmp, &g->jobs->leaving) {
+		struct offering *offering = container_of(at, struct offering, link);
+
+		if (!withdraw(g, offering))
+			break;
+		list_remove(at);
+		mem_free(offering);
+	}
+	if (g->jobs->full > 0)
+		look_at_the_full(g);
+}
+
+void
+jobs_look(struct gateway *g)
+{
+	struct list *at, *tmp;
+
+	for (unsigned i = 0; i < BUCKETS; i++) {
+		LIST_FOREACH_SAFE (at, tmp, &g->jobs->buckets[i]) {
+			struct job *job = container_of(at, struct job, bucket);
+			struct job gone = *job;
+
+			if (!post_is_dead(g, job->slot, job->generation))
+				continue;
+			job_free(g, job);
+			queue_cancel(&gone);
+		}
+	}
+}
