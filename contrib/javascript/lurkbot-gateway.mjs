@@ -256,6 +256,7 @@ export class Gateway {
    * @param {Function} [options.WebSocket] a constructor, where globalThis has none
    * @param {(helloOk: object) => void} [options.onConnect] after each hello
    * @param {(error: GatewayError, delayMs: number) => void} [options.onDisconnect] it comes back after delayMs
+   * @param {number} [options.longestDelayMs] 30000
    */
   constructor(url = DEFAULT_URL, options = {}) {
     const { clientId, displayName, version = '1.0.0' } = options;
@@ -265,7 +266,7 @@ export class Gateway {
     this.hello = null;
     /** Resolves after close(); rejected when the connection has ended and does not come back. */
     this.closed = this.#over.promise;
-    this.#options = { WebSocket: globalThis.WebSocket, ...options };
+    this.#options = { WebSocket: globalThis.WebSocket, longestDelayMs: LONGEST_DELAY_MS, ...options };
     this.#client = {
       id: clientId, displayName, version,
       platform: options.platform ?? (web ? 'web' : globalThis.process?.platform ?? 'unknown'),
@@ -323,7 +324,7 @@ export class Gateway {
   /**
    * Publishes an event; await it to know its `id` and `seq`. With `to` only that connection gets it.
    * @param {string} event
-   * @param {any} [payload]
+   * @param {object} [payload]
    * @param {{sessionKey?: string, to?: string, idempotencyKey?: string|boolean}} [options]
    * @returns {Call}
    */
@@ -450,7 +451,7 @@ export class Gateway {
     const code = error.details.closeCode;
     if (code === 1012 && this.#failures === 0) return 0;
     const first = code === 1013 ? LATER_DELAY_MS : FIRST_DELAY_MS;
-    const longest = Math.min(LONGEST_DELAY_MS, first * 2 ** Math.min(this.#failures, 16));
+    const longest = Math.min(this.#options.longestDelayMs, first * 2 ** Math.min(this.#failures, 16));
     const shortest = code === 1013 ? longest / 2 : 0;
     return Math.max(shortest + Math.random() * (longest - shortest), error.retryAfterMs ?? 0);
   }
@@ -498,6 +499,7 @@ export class Gateway {
       this.#provide(this.#ws, frame);
     } else if (frame.type === 'cancel') {
       this.#running.get(frame.id)?.abort();
+      this.#running.delete(frame.id);
     }
   }
 
@@ -624,11 +626,12 @@ export class Gateway {
       const handler = Object.hasOwn(this.#methods, method) && this.#methods[method];
       if (!handler) throw new GatewayError('METHOD_NOT_FOUND', `Method not found: ${method}`);
       const result = await handler(params, { method, sessionKey, timeoutMs, caller, progress, signal: running.signal });
-      answer.result = result ?? {}; // null would mean: no result
+      answer.result = result ?? null;
     } catch (error) {
       answer.error = (error instanceof GatewayError ? error : running.signal.aborted ? cancelled() : failed(error)).toWire();
     }
-    if (this.#running.get(id) === running) this.#running.delete(id);
+    if (this.#running.get(id) !== running) return; // the caller was told already that the provider is gone
+    this.#running.delete(id);
     try {
       say(answer);
     } catch (error) { // too large, or no JSON

@@ -36,7 +36,7 @@ event named `gateway.gap`: its payload has `from` and `to` (numbers of lost even
 where the gateway no longer knows this client's position; then start over from `gateway.snapshot`. So does a
 subscription that is not read until `limit` events wait in it: these are dropped, and told as a gap.
 
-Providers.  `register()` offers methods to all clients of the gateway. A handler gets `params`, and a
+Providers.  `register()` offers methods to all clients of the gateway. A handler gets `params`, a dict, and a
 ProviderRequest with `caller`, `session_key`, `timeout_ms`, `progress()`; what it returns (a JSON value) is
 the result, a GatewayError that it raises is the error. When nobody wants the answer any more its task is
 cancelled: asyncio.CancelledError is raised where it waits.
@@ -282,13 +282,15 @@ class ProviderRequest:
 class Gateway:
     """A connection to the gateway that comes back. Options that are not named here go to websockets.connect
     (`ssl`, `compression`, `origin`, …). `on_connect(hello_ok)` is called after each hello,
-    `on_disconnect(error, delay_s)` when the connection is lost and comes back after delay_s."""
+    `on_disconnect(error, delay_s)` when the connection is lost and comes back after delay_s, which is
+    `longest_delay_s` at most."""
 
     def __init__(self, url: str = DEFAULT_URL, *, client_id: str, display_name: str | None = None,
                  version: str = "1.0.0", platform: str = sys.platform, mode: str = "app",
                  caps: Iterable[str] = (), token: str | None = None, password: str | None = None,
                  on_connect: Callable[[dict], Any] | None = None,
                  on_disconnect: Callable[[GatewayError, float], Any] | None = None,
+                 longest_delay_s: float = LONGEST_DELAY_S,
                  **websocket_options: Any):
         self.url = url
         self.hello: dict = {}  # the last hello-ok
@@ -298,6 +300,7 @@ class Gateway:
         self._caps = list(caps)
         self._auth = {k: v for k, v in (("token", token), ("password", password)) if v}
         self._on_connect, self._on_disconnect = on_connect, on_disconnect
+        self._longest_delay_s = longest_delay_s
         self._options = {"subprotocols": ["lurkbot.v1"], "max_size": LARGEST_BYTES, **websocket_options}
         self._ws: Any = None  # while hello-ok holds
         self._epoch: str | None = None
@@ -366,7 +369,7 @@ class Gateway:
                  "timeoutMs": max(1, round(timeout * 1000)), "idempotencyKey": key}
         return self._start(frame)
 
-    def publish(self, event: str, payload: Any = None, *, session_key: str | None = None,
+    def publish(self, event: str, payload: Mapping[str, Any] | None = None, *, session_key: str | None = None,
                 to: str | None = None, idempotency_key: str | bool | None = None) -> Call:
         """Publishes an event; await it to know its `id` and `seq`. With `to` only that connection gets it."""
         params = {"event": event, "payload": payload, "sessionKey": session_key, "to": to}
@@ -420,14 +423,13 @@ class Gateway:
                 self._on_disconnect(error, delay)
             await asyncio.sleep(delay)
 
-    @staticmethod
-    def _delay_s(error: GatewayError, failures: int) -> float:
+    def _delay_s(self, error: GatewayError, failures: int) -> float:
         """Spread at random, so that the clients of a gateway that was restarted do not come all at once."""
         code = error.details.get("closeCode")
         if code == 1012 and failures == 0:
             return 0.0
         first = LATER_DELAY_S if code == 1013 else FIRST_DELAY_S
-        longest = min(LONGEST_DELAY_S, first * 2 ** min(failures, 16))
+        longest = min(self._longest_delay_s, first * 2 ** min(failures, 16))
         shortest = longest / 2 if code == 1013 else 0.0
         return max(random.uniform(shortest, longest), (error.retry_after_ms or 0) / 1000)
 
@@ -488,6 +490,7 @@ class Gateway:
             self._up.clear()
         for task in self._running.values():
             task.cancel()
+        self._running.clear()
         for call in list(self._calls.values()):
             if call._frame.get("idempotencyKey"):
                 call._lost.set()
@@ -556,7 +559,7 @@ class Gateway:
             self._running[id] = self._spawn(self._handle(ws, frame))
             self._spawn(self._answer(ws, frame, self._running[id]))
         elif kind == "cancel" and id in self._running:
-            self._running[id].cancel()
+            self._running.pop(id).cancel()
 
     def _deliver(self, event: Event) -> None:
         for subscription in list(self._subscriptions):
@@ -670,8 +673,7 @@ class Gateway:
         failed = GatewayError("INTERNAL_ERROR", f"The provider of {frame['method']} failed.",
                               {"reason": "provider-failed"}).to_wire()
         try:
-            result = await handling
-            answer["result"] = {} if result is None else result  # null would mean: no result
+            answer["result"] = await handling
         except asyncio.CancelledError:
             answer["error"] = _unavailable("The request was cancelled.", "cancelled", True).to_wire()
         except GatewayError as error:
@@ -679,9 +681,8 @@ class Gateway:
         except Exception:
             log.exception("the handler of %s failed", frame["method"])
             answer["error"] = failed
-        self._running.pop(frame["id"], None)
-        if self._ws is not ws:
-            return  # the gateway has told the caller that this provider went away
+        if self._ws is not ws or not self._running.pop(frame["id"], None):
+            return  # the caller was told already that the provider is gone, or wanted no answer
         try:
             await self._send(ws, answer)
         except (GatewayError, TypeError, ValueError) as error:  # too large, or no JSON

@@ -21,7 +21,7 @@ class Program:
     """A program with lines on its standard input and output. What it says on standard error is a failure."""
 
     def __init__(self, command, **more):
-        env = {**os.environ, "NODE_PATH": str(MODULES), "PYTHONASYNCIODEBUG": "0", **more}
+        env = {**os.environ, "NODE_PATH": str(MODULES), **more}
         self.process = subprocess.Popen(command, env=env, text=True, encoding="utf-8", stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=1)
         self.lines = queue.Queue()

@@ -50,8 +50,8 @@ async def talk(url):
     keyed = gateway.subscribe("note.*", session_keys=["k:1"])
     await events.ready()
     await keyed.ready()
-    for name, payload, key in [("count.a", AWKWARD, "a:b"), ("note.a", 1, "k:2"), ("note.b", "x", "k:1"),
-                               ("counter", 0, None), ("count.b.c", None, None), ("agent.delta", [], "k:1")]:
+    for name, payload, key in [("count.a", AWKWARD, "a:b"), ("note.a", {}, "k:2"), ("note.b", {"x": 1}, "k:1"),
+                               ("counter", {}, None), ("count.b.c", None, None), ("agent.delta", {}, "k:1")]:
         seq = (await gateway.publish(name, payload, session_key=key))["seq"]
         if name == "count.a":
             first = (await take(events, 1))[0]
@@ -63,15 +63,15 @@ async def talk(url):
     say("reserved", await error_of(gateway.publish("gateway.x")))
     say("bad", await error_of(gateway.request("events.history", {"limit": 0})))
     say("pattern", await error_of(gateway.subscribe("*x").ready()))
-    many = await asyncio.gather(*(gateway.publish("count.many", i) for i in range(200)))
+    many = await asyncio.gather(*(gateway.publish("count.many", {"i": i}) for i in range(200)))
     seen = await take(events, 200)
-    say("many", [e.payload for e in seen] == list(range(200)), [e.seq for e in seen] == [a["seq"] for a in many])
+    say("many", [e.payload["i"] for e in seen] == list(range(200)), [e.seq for e in seen] == [a["seq"] for a in many])
     seen = []
-    called = gateway.subscribe("call.*", on_event=lambda e: seen.append(e.payload))
+    called = gateway.subscribe("call.*", on_event=lambda e: seen.append(e.payload["n"]))
     await called.ready()
-    await gateway.publish("call.x", 1)
+    await gateway.publish("call.x", {"n": 1})
     called.close()
-    await gateway.publish("call.x", 2)
+    await gateway.publish("call.x", {"n": 2})
     await gateway.publish("count.last")
     say("called", seen, (await take(events, 1))[0].name)
     await gateway.close()
@@ -87,10 +87,10 @@ async def killed(url):
     events = gateway.subscribe("count.*")
     await events.ready()
     total = await ask("publish and kill")
-    seen = [e.payload for e in await take(events, total)]
+    seen = [e.payload["i"] for e in await take(events, total)]
     say("seen", seen == list(range(total)), len(connects) > 3,
         [r["recovered"] for r in connects[1:]] == [True] * (len(connects) - 1))
-    await gateway.publish("count.last", "end")
+    await gateway.publish("count.last", {"end": True})
     say("last", [(e.name, e.payload) for e in await take(events, 1)])
     await gateway.close()
 
@@ -102,11 +102,13 @@ class Agent:
         self.gateway = Gateway(url, client_id="agent")
         self.given_up = asyncio.Queue()
         self.runs = 0
+        self.go = asyncio.Event()
 
     async def start(self):
         await self.gateway.connect()
         await self.gateway.register({"test.count": self.count, "test.fail": self.fail, "test.crash": self.crash,
-                                     "test.who": self.who, "test.hang": self.hang, "test.once": self.once},
+                                     "test.who": self.who, "test.hang": self.hang, "test.once": self.once,
+                                     "test.slowly": self.slowly},
                                     description="for a test")
 
     async def count(self, params, request):
@@ -134,6 +136,11 @@ class Agent:
         self.runs += 1
         return self.runs
 
+    async def slowly(self, params, request):
+        await request.progress({})
+        await self.go.wait()
+        return await self.once(params, request)
+
 
 async def provide(url):
     """A provider, and a client that calls it."""
@@ -154,8 +161,6 @@ async def provide(url):
     call.cancel()
     say("cancelled", (await error_of(call))[:2], await agent.given_up.get())
     say("timeout", (await error_of(gateway.request("test.hang", {"n": 2}, timeout=0.2)))[0], await agent.given_up.get())
-    answers = [await gateway.request("test.once", {}, idempotency_key="k") for _ in range(2)]
-    say("once", answers, agent.runs)
     await ask("kill", connId=agent.gateway.conn_id)
     while "test.count" not in (await take(methods, 1))[0].payload.get("added", []):
         pass
@@ -165,6 +170,22 @@ async def provide(url):
     await agent.gateway.close()
     await gateway.close()
     say("closed")
+
+
+async def once(url):
+    """What has an idempotency key runs once, though the caller's worker dies and the request is sent again."""
+    agent = Agent(url)
+    await agent.start()
+    gateway = Gateway(url, client_id="scenario")
+    await gateway.connect()
+    say("answers", [await gateway.request("test.once", {}, idempotency_key="k") for _ in range(2)])
+    call = gateway.request("test.slowly", {}, idempotency_key=True)
+    await take(call, 1)
+    await ask("kill", connId=gateway.conn_id)
+    agent.go.set()
+    say("answer", await call, agent.runs)
+    await agent.gateway.close()
+    await gateway.close()
 
 
 # --- against a gateway that does as it is told ----------------------------------------------------
@@ -204,7 +225,7 @@ async def endings(url):
 
 async def positions(url):
     """What the hello after a reconnect says, and what is lost is told."""
-    gateway = Gateway(url, client_id="a")
+    gateway = Gateway(url, client_id="a", longest_delay_s=0.05)
     await gateway.connect()
     events = gateway.subscribe("x.*", "y")
     await events.ready()

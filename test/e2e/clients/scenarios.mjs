@@ -58,8 +58,8 @@ export function scenarios({ Gateway, GatewayError, WebSocket, url, say, ask }) {
     const keyed = gateway.subscribe('note.*', { sessionKeys: ['k:1'] });
     await events.ready;
     await keyed.ready;
-    for (const [name, payload, sessionKey] of [['count.a', AWKWARD, 'a:b'], ['note.a', 1, 'k:2'], ['note.b', 'x', 'k:1'],
-      ['counter', 0], ['count.b.c'], ['agent.delta', [], 'k:1']]) {
+    for (const [name, payload, sessionKey] of [['count.a', AWKWARD, 'a:b'], ['note.a', {}, 'k:2'], ['note.b', { x: 1 }, 'k:1'],
+      ['counter', {}], ['count.b.c'], ['agent.delta', {}, 'k:1']]) {
       const { seq } = await gateway.publish(name, payload, { sessionKey });
       if (name === 'count.a') {
         const [first] = await take(events, 1);
@@ -73,15 +73,15 @@ export function scenarios({ Gateway, GatewayError, WebSocket, url, say, ask }) {
     say('reserved', await errorOf(gateway.publish('gateway.x')));
     say('bad', await errorOf(gateway.request('events.history', { limit: 0 })));
     say('pattern', await errorOf(gateway.subscribe('*x').ready));
-    const many = await Promise.all(range(200).map((i) => gateway.publish('count.many', i)));
+    const many = await Promise.all(range(200).map((i) => gateway.publish('count.many', { i })));
     let seen = await take(events, 200);
-    say('many', same(seen.map((e) => e.payload), range(200)), same(seen.map((e) => e.seq), many.map((a) => a.seq)));
+    say('many', same(seen.map((e) => e.payload.i), range(200)), same(seen.map((e) => e.seq), many.map((a) => a.seq)));
     seen = [];
-    const called = gateway.subscribe('call.*', { onEvent: (e) => seen.push(e.payload) });
+    const called = gateway.subscribe('call.*', { onEvent: (e) => seen.push(e.payload.n) });
     await called.ready;
-    await gateway.publish('call.x', 1);
+    await gateway.publish('call.x', { n: 1 });
     called.close();
-    await gateway.publish('call.x', 2);
+    await gateway.publish('call.x', { n: 2 });
     await gateway.publish('count.last');
     say('called', seen, (await take(events, 1))[0].event);
     await gateway.close();
@@ -97,16 +97,16 @@ export function scenarios({ Gateway, GatewayError, WebSocket, url, say, ask }) {
     const events = gateway.subscribe('count.*');
     await events.ready;
     const total = await ask('publish and kill');
-    const seen = (await take(events, total)).map((e) => e.payload);
+    const seen = (await take(events, total)).map((e) => e.payload.i);
     say('seen', same(seen, range(total)), connects.length > 3, connects.slice(1).every((r) => r.recovered === true));
-    await gateway.publish('count.last', 'end');
+    await gateway.publish('count.last', { end: true });
     say('last', (await take(events, 1)).map((e) => [e.event, e.payload]));
     await gateway.close();
   }
 
   /** A provider whose handlers do what the steps need. */
   async function agent() {
-    const self = { gateway: open('agent'), givenUp: queue(), runs: 0 };
+    const self = { gateway: open('agent'), givenUp: queue(), go: queue(), runs: 0 };
     await self.gateway.connect();
     await self.gateway.register({
       'test.count': async (params, request) => {
@@ -125,6 +125,12 @@ export function scenarios({ Gateway, GatewayError, WebSocket, url, say, ask }) {
         request.signal.throwIfAborted();
       },
       'test.once': () => {
+        self.runs += 1;
+        return self.runs;
+      },
+      'test.slowly': async (params, request) => {
+        await request.progress({});
+        await self.go.get();
         self.runs += 1;
         return self.runs;
       },
@@ -150,9 +156,6 @@ export function scenarios({ Gateway, GatewayError, WebSocket, url, say, ask }) {
     call.cancel();
     say('cancelled', (await errorOf(call)).slice(0, 2), await provider.givenUp.get());
     say('timeout', (await errorOf(gateway.request('test.hang', { n: 2 }, { timeoutMs: 200 })))[0], await provider.givenUp.get());
-    const answers = [];
-    for (let i = 0; i < 2; i++) answers.push(await gateway.request('test.once', {}, { idempotencyKey: 'k' }));
-    say('once', answers, provider.runs);
     await ask('kill', { connId: provider.gateway.connId });
     while (!(await take(methods, 1))[0].payload.added?.includes('test.count'));
     say('again', await gateway.request('test.count', { to: 1 }));
@@ -161,6 +164,23 @@ export function scenarios({ Gateway, GatewayError, WebSocket, url, say, ask }) {
     await provider.gateway.close();
     await gateway.close();
     say('closed');
+  }
+
+  /** What has an idempotency key runs once, though the caller's worker dies and the request is sent again. */
+  async function once() {
+    const provider = await agent();
+    const gateway = open('scenario');
+    await gateway.connect();
+    const answers = [];
+    for (let i = 0; i < 2; i++) answers.push(await gateway.request('test.once', {}, { idempotencyKey: 'k' }));
+    say('answers', answers);
+    const call = gateway.request('test.slowly', {}, { idempotencyKey: true });
+    await take(call, 1);
+    await ask('kill', { connId: gateway.connId });
+    provider.go.put();
+    say('answer', await call, provider.runs);
+    await provider.gateway.close();
+    await gateway.close();
   }
 
   // --- against a gateway that does as it is told ------------------------------------------------
@@ -203,7 +223,7 @@ export function scenarios({ Gateway, GatewayError, WebSocket, url, say, ask }) {
 
   /** What the hello after a reconnect says, and what is lost is told. */
   async function positions() {
-    const gateway = open('a');
+    const gateway = open('a', { longestDelayMs: 50 });
     await gateway.connect();
     const events = gateway.subscribe(['x.*', 'y']);
     await events.ready;
@@ -248,5 +268,5 @@ export function scenarios({ Gateway, GatewayError, WebSocket, url, say, ask }) {
     await gateway.close();
   }
 
-  return { talk, killed, provide, refused, endings, positions, lines };
+  return { talk, killed, provide, once, refused, endings, positions, lines };
 }
