@@ -3,6 +3,7 @@ gateway, and against one that closes, forgets and keeps silent as it is told."""
 
 import asyncio
 import os
+import re
 import signal
 
 import pytest
@@ -26,8 +27,8 @@ REAL = {
         ["health", "healthy"],
         ["unknown", ["METHOD_NOT_FOUND", None, "method", False, None]],
         ["reserved", ["INVALID_REQUEST", "reserved-event", "params.event", False, None]],
-        ["bad", ["INVALID_REQUEST", None, "params.limit", False, None]],
-        ["pattern", ["INVALID_REQUEST", None, "params.events[3]", False, None]],
+        ["bad", ["INVALID_REQUEST", "invalid-field", "params.limit", False, None]],
+        ["pattern", ["INVALID_REQUEST", "invalid-field", "params.events[0]", False, None]],
         ["many", True, True],
         ["called", [1], "count.last"],
         ["closed", [], CLOSED],
@@ -152,8 +153,18 @@ class Killer:
     async def kill_by_id(self, conn_id):
         probe = await connect(self.gateway, {"events": []})
         index = (await self.find(probe, connId=conn_id))["worker"]
+        await probe.close()
         await self.kill(index)
         return index
+
+
+def assert_logged(errors, scenario):
+    """A handler's defect is told where it happened, and nothing else is."""
+    if scenario == "provide":
+        assert re.findall(r"^the handler of (\S+) failed", errors, re.M) == ["test.crash"], errors
+        assert "a defect of the test's" in errors
+    else:
+        assert errors == ""
 
 
 def play_real(start, scenario, play, **settings):
@@ -166,7 +177,7 @@ def play_real(start, scenario, play, **settings):
 def test_with_the_gateway(start, language, scenario):
     transcript, errors = play_real(start, scenario, lambda *a: play_program(language, *a))
     assert transcript == REAL[scenario]
-    assert errors == ""
+    assert_logged(errors, scenario)
 
 
 @pytest.mark.parametrize("scenario", FAKE)
