@@ -266,7 +266,11 @@ export class Gateway {
     this.hello = null;
     /** Resolves after close(); rejected when the connection has ended and does not come back. */
     this.closed = this.#over.promise;
-    this.#options = { WebSocket: globalThis.WebSocket, longestDelayMs: LONGEST_DELAY_MS, ...options };
+    this.#options = {
+      ...options,
+      WebSocket: options.WebSocket ?? globalThis.WebSocket,
+      longestDelayMs: options.longestDelayMs ?? LONGEST_DELAY_MS,
+    };
     this.#client = {
       id: clientId, displayName, version,
       platform: options.platform ?? (web ? 'web' : globalThis.process?.platform ?? 'unknown'),

@@ -70,6 +70,8 @@ async def talk(url):
     called = gateway.subscribe("call.*", on_event=lambda e: seen.append(e.payload["n"]))
     await called.ready()
     await gateway.publish("call.x", {"n": 1})
+    await gateway.publish("count.after")
+    await take(events, 1)
     called.close()
     await gateway.publish("call.x", {"n": 2})
     await gateway.publish("count.last")

@@ -80,6 +80,8 @@ export function scenarios({ Gateway, GatewayError, WebSocket, url, say, ask }) {
     const called = gateway.subscribe('call.*', { onEvent: (e) => seen.push(e.payload.n) });
     await called.ready;
     await gateway.publish('call.x', { n: 1 });
+    await gateway.publish('count.after');
+    await take(events, 1);
     called.close();
     await gateway.publish('call.x', { n: 2 });
     await gateway.publish('count.last');
