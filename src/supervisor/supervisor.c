@@ -32,6 +32,7 @@
 #include "supervisor/logs.h"
 #include "supervisor/reload.h"
 #include "supervisor/resources.h"
+#include "supervisor/service.h"
 #include "supervisor/signals.h"
 #include "supervisor/watch.h"
 #include "sys/proctitle.h"
@@ -57,6 +58,7 @@ struct supervisor {
 	struct crew crew;
 	struct watch watch;
 	struct reload reload;
+	struct service service;
 	struct event patience; /* ends in STOPPING: who has not ended by then is killed */
 };
 
@@ -77,9 +79,10 @@ tell_ready(struct supervisor *s, const char *line)
 }
 
 static void
-fail(struct supervisor *s, int status, const char *reason)
+fail(struct supervisor *s, int status, int error, const char *reason)
 {
 	log_error("%s", reason);
+	service_failed(&s->service, error, reason);
 	tell_ready(s, reason);
 	s->status = status;
 }
@@ -99,6 +102,7 @@ static void
 stop_at_once(struct supervisor *s)
 {
 	s->phase = PHASE_KILLING;
+	service_stopping(&s->service, 0);
 	reload_close(&s->reload);
 	crew_kill(&s->crew);
 	finish_if_empty(s);
@@ -124,6 +128,7 @@ stop_gracefully(struct supervisor *s)
 	int r;
 
 	s->phase = PHASE_STOPPING;
+	service_stopping(&s->service, wait_ms);
 	reload_close(&s->reload);
 	roster_set_stopping(segment_roster(s->resources.segment));
 	r = announce_shutdown(s->resources.segment, "stopping");
@@ -144,13 +149,14 @@ begin_serving(struct supervisor *s)
 	roster_set_state(roster, segment_supervisor_slot(s->resources.segment), ROSTER_SERVING);
 	log_info("the gateway is ready: %u workers", s->crew.wanted);
 	tell_ready(s, "ready");
+	service_ready(&s->service, &s->crew);
 	reload_open(&s->reload);
 }
 
 static void
 give_up(struct supervisor *s, int status, const char *reason)
 {
-	fail(s, status, reason);
+	fail(s, status, 0, reason);
 	stop_at_once(s);
 }
 
@@ -281,9 +287,10 @@ prepare_loop(struct supervisor *s)
 		r = crew_init(
 		    &s->crew, s->base, &s->resources, s->program->worker_main, s->options->title);
 	if (r == 0)
-		r = watch_start(&s->watch, s->base, &s->crew);
+		r = watch_start(&s->watch, s->base, &s->crew, &s->service);
 	if (r == 0)
-		r = reload_init(&s->reload, s->base, s->options->reload, &s->resources, &s->crew);
+		r = reload_init(
+		    &s->reload, s->base, s->options->reload, &s->resources, &s->crew, &s->service);
 	return r;
 }
 
@@ -293,14 +300,14 @@ serve(struct supervisor *s)
 	int r = prepare_loop(s);
 
 	if (r < 0) {
-		fail(s, STATUS_FAILED, "The event loop cannot be made");
+		fail(s, STATUS_FAILED, r, "The event loop cannot be made");
 		return;
 	}
 	enter_roster(s);
 	crew_set_listener(&s->crew, on_change, on_message, s);
 	crew_start(&s->crew);
 	if (event_base_dispatch(s->base) < 0) {
-		fail(s, STATUS_FAILED, "The event loop has failed");
+		fail(s, STATUS_FAILED, 0, "The event loop has failed");
 		crew_kill(&s->crew);
 	}
 }
@@ -329,11 +336,12 @@ run(struct supervisor *s)
 	r = resources_open(s->options->conf, s->options->foreground, &s->resources, &reason);
 	if (r < 0) {
 		text = buf_steal(&reason, NULL);
-		fail(s, STATUS_FAILED, text != NULL ? text : "Out of memory");
+		fail(s, STATUS_FAILED, r, text != NULL ? text : "Out of memory");
 		mem_free(text);
 		return;
 	}
 	buf_fini(&reason);
+	resources_store(&s->resources);
 	guard_warn(s->options->conf);
 	guard_tell_fixed(s->options->conf);
 	guard_warn_of_expiry(s->options->conf);
@@ -359,12 +367,13 @@ supervisor_run(const struct supervisor_options *options, const struct supervisor
 	(void)umask(S_IRWXG | S_IRWXO);
 	logs_begin(options->conf, options->foreground);
 	log_set_process("supervisor");
+	service_init(&s.service);
 	if (options->title != NULL)
 		proctitle_set(options->title, "lurkbot: supervisor");
 	guard_forbid_core(options->conf);
 	r = signals_open(&s.signals);
 	if (r < 0) {
-		fail(&s, STATUS_FAILED, "Signals cannot be received");
+		fail(&s, STATUS_FAILED, r, "Signals cannot be received");
 		return s.status;
 	}
 	run(&s);
