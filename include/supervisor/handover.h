@@ -22,8 +22,12 @@ struct handover {
 	int control_fd, segment_fd; /* -1: none */
 };
 
+/* Nothing was handed over. */
+void handover_init(struct handover *handover);
+
 /*
- * Takes all that came for this process; nothing is no error. Returns 0, or -errno with a line for people
+ * Takes all that came for this process; nothing is no error. To be called before this process opens
+ * descriptors of its own, which would be taken for those that were announced. Returns 0, or -errno with a line for people
  * appended to REASON that names the descriptor which is at fault; then all are closed.
  */
 int handover_take(struct handover *ret, struct buf *reason) must_check;

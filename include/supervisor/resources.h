@@ -26,7 +26,7 @@ struct resources {
 	unsigned workers;	  /* how many are to run */
 	uint64_t files;		  /* RLIMIT_NOFILE that is in force */
 	struct identity identity; /* of the children */
-	struct handover handover; /* what came with the start, until all has been taken out of it */
+	struct handover handover; /* what came with the start and is not used yet */
 	struct binding binding;
 	bool is_control_given;	      /* unix_fd is the service manager's */
 	bool is_segment_kept;	      /* the service manager has the segment already */
@@ -45,13 +45,14 @@ enum resources_fate {
 };
 
 /*
- * Acquires all of it: takes what the service manager passed, raises RLIMIT_NOFILE, decides whom the children
+ * Acquires all of it, of what the service manager handed over (which is taken, also when it fails) where that
+ * serves: raises RLIMIT_NOFILE, decides whom the children
  * become, binds, takes the lock (both wait up to 3 s for the orphans of a dead gateway), makes the folders,
  * opens log, segment and socket.
  * Returns 0; or -errno with a line for people in REASON: then nothing is held any more.
  */
-int resources_open(
-    const struct conf *conf, bool foreground, struct resources *ret, struct buf *reason) must_check;
+int resources_open(const struct conf *conf, bool foreground, struct handover *handover,
+    struct resources *ret, struct buf *reason) must_check;
 
 /* Gives all back; the lock last, so that whoever gets it finds the port free. */
 void resources_close(struct resources *resources, enum resources_fate fate);

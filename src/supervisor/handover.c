@@ -50,7 +50,8 @@ refuse(const struct activation_fd *passed, const char *why, struct buf *reason)
 static int
 refuse_kind(const struct activation_fd *passed, const char *wanted, struct buf *reason)
 {
-	buf_printf(reason, "Descriptor %d, passed by the service manager as \"%s\", is %s: %s is wanted",
+	buf_printf(reason,
+	    "Descriptor %d, passed by the service manager as \"%s\", is %s: %s is wanted",
 	    passed->fd, passed->name, activation_kind_name(passed->kind), wanted);
 	return -EINVAL;
 }
@@ -103,8 +104,8 @@ take_one(struct handover *h, const struct activation_fd *passed, struct buf *rea
 static int
 explain(int error, int bad, struct buf *reason)
 {
-	buf_append_cstr(
-	    reason, "The descriptors that the service manager announced (LISTEN_FDS) are no good: ");
+	buf_append_cstr(reason,
+	    "The descriptors that the service manager announced (LISTEN_FDS) are no good: ");
 	if (error == -EBADF && bad >= 0)
 		buf_printf(reason, "descriptor %d is not open", bad);
 	else if (error == -E2BIG)
@@ -114,13 +115,20 @@ explain(int error, int bad, struct buf *reason)
 	return error;
 }
 
+void
+handover_init(struct handover *h)
+{
+	*h = (struct handover){ .control_fd = -1, .segment_fd = -1 };
+}
+
 int
 handover_take(struct handover *ret, struct buf *reason)
 {
-	struct handover h = { .control_fd = -1, .segment_fd = -1 };
 	struct activation activation = { 0 };
+	struct handover h;
 	int bad = -1, r;
 
+	handover_init(&h);
 	r = activation_take(&activation, &bad);
 	if (r < 0)
 		return explain(r, bad, reason);

@@ -402,7 +402,7 @@ open_all(struct resources *res, struct buf *reason)
 	r = descriptor_raise_limit(files_wanted(res), &res->files);
 	if (r < 0)
 		return explain_path("read", "RLIMIT_NOFILE", r, reason);
-	if ((r = handover_take(&res->handover, reason)) < 0 || (r = find_paths(res, reason)) < 0 ||
+	if ((r = find_paths(res, reason)) < 0 ||
 	    (r = ownership_decide(res->conf, &res->identity, reason)) < 0 ||
 	    (r = bind_port(res, reason)) < 0 || (r = make_folders(res, reason)) < 0 ||
 	    (r = take_lock(res, reason)) < 0 || (r = fill_lock(res, reason)) < 0 ||
@@ -414,7 +414,8 @@ open_all(struct resources *res, struct buf *reason)
 }
 
 int
-resources_open(const struct conf *conf, bool foreground, struct resources *ret, struct buf *reason)
+resources_open(const struct conf *conf, bool foreground, struct handover *handover,
+    struct resources *ret, struct buf *reason)
 {
 	struct resources res = {
 		.conf = conf,
@@ -423,10 +424,11 @@ resources_open(const struct conf *conf, bool foreground, struct resources *ret, 
 		.lock_fd = -1,
 		.log_fd = -1,
 		.unix_fd = -1,
-		.handover = { .control_fd = -1, .segment_fd = -1 },
+		.handover = *handover,
 	};
 	int r;
 
+	handover_init(handover);
 	r = open_all(&res, reason);
 	if (r < 0) {
 		resources_close(&res, RESOURCES_LEAVE);

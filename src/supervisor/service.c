@@ -40,7 +40,8 @@ tell(const char *message)
 	int r = notify_send(message, NULL, 0);
 
 	if (r < 0)
-		log_warning("the service manager could not be told how things are: %s", strerror(-r));
+		log_warning(
+		    "the service manager could not be told how things are: %s", strerror(-r));
 }
 
 /* One line: what a file was called, or what stood in it, may come with any byte. */
@@ -191,8 +192,8 @@ service_stopping(struct service *s, uint32_t timeout_ms)
 	s->phase = SERVICE_STOPPING;
 	s->trouble[0] = '\0';
 	/* The drain is as long as the configuration has it, whatever TimeoutStopSec says. */
-	(void)snprintf(message, sizeof(message), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64
-						 "\nSTATUS=Stopping",
+	(void)snprintf(message, sizeof(message),
+	    "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64 "\nSTATUS=Stopping",
 	    ((uint64_t)timeout_ms + MARGIN_MS) * 1000);
 	tell(message);
 }

@@ -29,6 +29,7 @@
 #include "supervisor/announce.h"
 #include "supervisor/crew.h"
 #include "supervisor/guard.h"
+#include "supervisor/handover.h"
 #include "supervisor/logs.h"
 #include "supervisor/reload.h"
 #include "supervisor/resources.h"
@@ -53,6 +54,7 @@ struct supervisor {
 	int status;   /* to exit with */
 	int ready_fd; /* -1: told already */
 	struct signals signals;
+	struct handover handover; /* until the resources have it */
 	struct resources resources;
 	struct event_base *base;
 	struct crew crew;
@@ -85,6 +87,16 @@ fail(struct supervisor *s, int status, int error, const char *reason)
 	service_failed(&s->service, error, reason);
 	tell_ready(s, reason);
 	s->status = status;
+}
+
+/* The reason is taken. */
+static void
+fail_take(struct supervisor *s, int error, struct buf *reason)
+{
+	char *text = buf_steal(reason, NULL);
+
+	fail(s, STATUS_FAILED, error, text != NULL ? text : "Out of memory");
+	mem_free(text);
 }
 
 /*
@@ -330,14 +342,12 @@ static void
 run(struct supervisor *s)
 {
 	struct buf reason = { 0 };
-	char *text;
 	int r;
 
-	r = resources_open(s->options->conf, s->options->foreground, &s->resources, &reason);
+	r = resources_open(
+	    s->options->conf, s->options->foreground, &s->handover, &s->resources, &reason);
 	if (r < 0) {
-		text = buf_steal(&reason, NULL);
-		fail(s, STATUS_FAILED, r, text != NULL ? text : "Out of memory");
-		mem_free(text);
+		fail_take(s, r, &reason);
 		return;
 	}
 	buf_fini(&reason);
@@ -361,6 +371,7 @@ supervisor_run(const struct supervisor_options *options, const struct supervisor
 		.program = program,
 		.ready_fd = options->ready_fd,
 	};
+	struct buf reason = { 0 };
 	int r;
 
 	/* What is made is for us alone, unless it is given away on purpose. */
@@ -371,8 +382,14 @@ supervisor_run(const struct supervisor_options *options, const struct supervisor
 	if (options->title != NULL)
 		proctitle_set(options->title, "lurkbot: supervisor");
 	guard_forbid_core(options->conf);
+	r = handover_take(&s.handover, &reason);
+	if (r < 0) {
+		fail_take(&s, r, &reason);
+		return s.status;
+	}
 	r = signals_open(&s.signals);
 	if (r < 0) {
+		handover_close(&s.handover);
 		fail(&s, STATUS_FAILED, r, "Signals cannot be received");
 		return s.status;
 	}

@@ -55,7 +55,6 @@ class Manager:
             self.messages.append({**message, "at": time.monotonic()})
 
     def close(self):
-        self.socket.sendto(b"end", self.path) if False else None
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
             end.sendto(b"end", self.path)
         self._reader.join(PATIENCE)
@@ -126,6 +125,12 @@ class Service(Gateway):
             os.close(fd)
         self._reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
         self._reader.start()
+
+
+    def has_failed(self, status=1):
+        """Waits for the end of a start that fails."""
+        self.process.wait(PATIENCE)
+        self.stop(expect=status)
 
 
 def listen(address, family=socket.AF_INET):
