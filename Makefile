@@ -19,7 +19,7 @@ ifneq ($(filter run check% lint bench bench-peers fuzz coverage model,$(MAKECMDG
 PURPOSES := build $(if $(filter check% lint coverage model,$(MAKECMDGOALS)),test) \
 	$(if $(filter bench-peers,$(MAKECMDGOALS)),peers) \
 	$(filter lint fuzz coverage,$(MAKECMDGOALS)) \
-	$(patsubst check-%,%,$(filter %-valgrind %-security,$(MAKECMDGOALS)))
+	$(patsubst check-%,%,$(filter %-valgrind %-security %-systemd,$(MAKECMDGOALS)))
 build/configure $(BUILD)/config.mk: | deps-missing
 endif
 
@@ -385,12 +385,13 @@ check-security: $(BUILD)/lurkbot ## let testssl.sh and slowhttptest loose on a g
 	$(end)
 
 .PHONY: check-measures
-check-measures: ## layers, circles, lengths, completeness of the manual
+check-measures: $(BUILD)/lurkbot ## layers, circles, lengths, completeness of the manual, the units
 	$(begin)
 	$(measure) check-layers test/check-layers
 	$(measure) check-cycles test/check-cycles
 	$(measure) check-length test/check-length
 	$(measure) check-docs test/check-docs
+	$(measure) check-units test/check-units $(BUILD)/lurkbot
 	$(end)
 
 .PHONY: check-unit
@@ -536,7 +537,7 @@ MAN_PAGES := $(wildcard man/*.[1-8])
 man_target = $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 
 .PHONY: install
-install: $(BUILD)/lurkbot $(BUILD)/lurkbot-bench ## install below prefix (and DESTDIR)
+install: $(BUILD)/lurkbot $(BUILD)/lurkbot-bench install-units ## install below prefix (and DESTDIR)
 	$(INSTALL) -D -m 755 $(BUILD)/lurkbot $(DESTDIR)$(bindir)/lurkbot
 	$(INSTALL) -D -m 755 $(BUILD)/lurkbot-bench $(DESTDIR)$(bindir)/lurkbot-bench
 	$(INSTALL) -D -m 644 etc/config.json $(DESTDIR)$(docdir)/config.json
@@ -544,11 +545,24 @@ install: $(BUILD)/lurkbot $(BUILD)/lurkbot-bench ## install below prefix (and DE
 	$(INSTALL) -D -m 644 LICENSE $(DESTDIR)$(docdir)/LICENSE
 	$(foreach page,$(MAN_PAGES),$(INSTALL) -D -m 644 $(page) $(call man_target,$(page)) &&) :
 
+# The units name the program by its place; the folders are configure's. Without one it is not installed.
+UNITS = $(and $(systemdsystemunitdir),$(wildcard contrib/systemd/*.service contrib/systemd/*.socket)) \
+	$(and $(systemduserunitdir),$(wildcard contrib/systemd/user/*.service contrib/systemd/user/*.socket))
+unit_target = $(DESTDIR)$(if $(filter contrib/systemd/user/%,$(1)),$(systemduserunitdir),$(systemdsystemunitdir))/$(notdir $(1))
+
+.PHONY: install-units
+install-units: $(BUILD)/config.mk
+	$(foreach unit,$(UNITS),mkdir -p $(dir $(call unit_target,$(unit))) && \
+		sed 's|/usr/bin/lurkbot|$(bindir)/lurkbot|' $(unit) >$(call unit_target,$(unit)) && \
+		chmod 644 $(call unit_target,$(unit)) &&) :
+	$(INSTALL) -D -m 644 contrib/systemd/hooks.conf $(DESTDIR)$(docdir)/hooks.conf
+
 .PHONY: uninstall
 uninstall: ## remove what install put there
+	rm -f $(foreach unit,$(UNITS),$(call unit_target,$(unit)))
 	rm -f $(addprefix $(DESTDIR)$(bindir)/,lurkbot lurkbot-bench)
 	rm -f $(foreach page,$(MAN_PAGES),$(call man_target,$(page)))
-	rm -f $(addprefix $(DESTDIR)$(docdir)/,config.json README LICENSE)
+	rm -f $(addprefix $(DESTDIR)$(docdir)/,config.json hooks.conf README LICENSE)
 	-rmdir $(DESTDIR)$(docdir)
 
 .PHONY: dist

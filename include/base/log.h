@@ -28,6 +28,7 @@ struct log_setup {
 	enum log_format format;
 	int file_fd;   /* opened with O_APPEND by the caller, who keeps it; -1: no file */
 	int stderr_fd; /* usually 2; -1: not there */
+	bool stderr_has_priority; /* lines there begin with <3> to <7>, as sd-daemon(3) has it */
 };
 
 /* Counts the messages of one kind in a window of a minute. Zero-initialised is valid. */

@@ -44,6 +44,21 @@ int segment_open(const char *name, const struct segment_layout *layout, struct s
     enum segment_origin *ret_origin) must_check;
 
 /*
+ * Adopts a segment that somebody kept by the descriptor `fd`, which stays the caller's, and removes another
+ * one that has its name. It may have lost its name: then it lives as long as somebody has a descriptor.
+ * Returns 0; -ESTALE or -EBADMSG it does not fit or verify, -EACCES it is not ours: segment_open is to be
+ * called; or as segment_open does.
+ */
+int segment_adopt(
+    int fd, const char *name, const struct segment_layout *layout, struct segment **ret) must_check;
+
+/*
+ * Another descriptor of the object, for somebody to keep who is no process of this gateway; the caller's.
+ * Returns 0 or -errno.
+ */
+int segment_reopen(const struct segment *segment, int *ret_fd) must_check;
+
+/*
  * The supervisor's, before it starts the worker of `slot` for the first time: reserves its
  * mailbox and
  * opens it for mail. Again is harmless. Returns 0; -ENOSPC; -EINVAL no such worker slot; -errno.

@@ -51,11 +51,18 @@ int segment_plan_make(const struct segment_layout *layout, struct segment_plan *
  */
 int segment_map_open(
     const char *name, const struct segment_plan *plan, struct segment_map *ret) must_check;
+/*
+ * The same with an object that somebody kept by a descriptor, which stays the caller's; it may have lost its
+ * name. Returns what that does but -ENOENT.
+ */
+int segment_map_adopt(int fd, const struct segment_plan *plan, struct segment_map *ret) must_check;
 /* Creates, reserves and maps an object, all zero. Returns 0; -EEXIST; -ENOSPC; -errno. */
 int segment_map_create(
     const char *name, const struct segment_plan *plan, struct segment_map *ret) must_check;
 /* All is formatted: from here on the object can be opened by segment_map_open. */
 void segment_map_seal(struct segment_map *map, const struct segment_plan *plan);
+/* Another descriptor of the object, without the claim on it. Returns 0 or -errno. */
+int segment_map_reopen(int fd, int *ret_fd) must_check;
 /* Unmaps and closes. */
 void segment_map_close(struct segment_map *map, const struct segment_plan *plan);
 

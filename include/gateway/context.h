@@ -105,9 +105,9 @@ struct gateway {
 	/* answers under way: all of them, whichever connection waits */
 	struct list pendings;
 
-	char host[65];	   /* what hello-ok calls this machine */
-	char address[128]; /* where clients connect: ws://127.0.0.1:18789 */
-	uint16_t port;	   /* that was bound */
+	char host[65];	       /* what hello-ok calls this machine */
+	const int *listen_fds; /* where clients connect; the supervisor's */
+	unsigned listen_count;
 	char *read_buffer; /* GATEWAY_READ_BYTES, shared by all connections */
 	struct buf text;  /* a result under construction; valid until the next message is handled */
 	struct buf reply; /* a frame under construction; valid until it is queued */

@@ -21,12 +21,14 @@ struct conf;
 struct conf_request;
 struct crew;
 struct resources;
+struct service;
 
 struct reload {
 	struct transaction transaction;
 	const struct conf_request *request; /* NULL: there is nothing to be read again */
 	struct resources *resources;
 	struct crew *crew;
+	struct service *service;
 	struct conf *own; /* in force since the last good reload; NULL: what the start had */
 	bool is_open;
 	bool is_good;		     /* the one under way */
@@ -37,7 +39,7 @@ struct reload {
 
 /* Prepares it; nothing is done before reload_open. Returns 0 or -ENOMEM. */
 int reload_init(struct reload *reload, struct event_base *base, const struct conf_request *request,
-    struct resources *resources, struct crew *crew) must_check;
+    struct resources *resources, struct crew *crew, struct service *service) must_check;
 
 /* Frees what is in force; nobody may read it any more. Harmless for a zeroed struct. */
 void reload_fini(struct reload *reload);

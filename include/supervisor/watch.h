@@ -1,7 +1,7 @@
 /*
  * Watches the children five times a second: kills one whose event loop stands still, or that
- * stands still with a lock of the shared segment in its hand; and now and then writes into the
- * roster what /proc says of each process.
+ * stands still with a lock of the shared segment in its hand; tells the service manager how things are; and
+ * now and then writes into the roster what /proc says of each process.
  */
 #pragma once
 
@@ -13,17 +13,20 @@
 #include "base/macros.h"
 
 struct crew;
+struct service;
 
 struct watch {
 	struct crew *crew;
+	struct service *service;
 	struct event timer;
 	uint64_t ticked_ms;  /* when we last looked */
 	uint64_t excused_ms; /* no heartbeat is taken to be older than this */
 	uint64_t sample_ms;  /* when /proc is read next */
 };
 
-/* Begins to watch the crew, which must outlive it. Returns 0 or -ENOMEM. */
-int watch_start(struct watch *watch, struct event_base *base, struct crew *crew) must_check;
+/* Begins to watch the crew, which must outlive it, as the service must. Returns 0 or -ENOMEM. */
+int watch_start(struct watch *watch, struct event_base *base, struct crew *crew,
+    struct service *service) must_check;
 
 /* Ends it. Harmless for a zeroed struct. */
 void watch_stop(struct watch *watch);

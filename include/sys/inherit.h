@@ -31,12 +31,12 @@ struct inherit {
 	unsigned slot;		 /* the child's place in the segment */
 	uint32_t generation;	 /* 1 for the first process in this slot, then 2, 3… */
 	int control_fd; /* sys/control.h; end of file: the supervisor is gone, exit at once */
-	int listen_fds[INHERIT_LISTEN_MAX]; /* TCP listeners, shared by all workers, non-blocking */
+	int listen_fds
+	    [INHERIT_LISTEN_MAX]; /* for clients, TCP or Unix, shared by all workers, non-blocking */
 	unsigned listen_count;
 	int unix_fd; /* listener of run/gateway.sock, shared too, non-blocking */
 	int lock_fd; /* holds the lock on run/gateway.lock while any process of the gateway lives */
 	int log_fd;  /* the log file, or -1 */
 	const struct identity *identity; /* whom the child became */
 	uid_t owner_uid; /* who started the supervisor: has all scopes over unix_fd */
-	uint16_t port;	 /* the port that was bound, also when the configuration says 0 */
 };

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -15,6 +16,9 @@
 
 /* What the kernel takes of an accepted connection's output beyond what is under way to the peer. */
 enum { LISTENER_UNSENT_BYTES = 128 * 1024 };
+
+/* Holds `[IPv6]:port`, or `unix:` and the path of a socket, and its NUL. */
+enum { LISTENER_TEXT_MAX = 120 };
 
 /* One address to listen on, as listener_resolve finds it. */
 struct listener_address {
@@ -54,3 +58,22 @@ int listener_open_tcp(
  * socket, or -errno.
  */
 int listener_open_unix(const char *path, int backlog, int *ret_fd) must_check;
+
+/*
+ * Makes a socket that somebody else bound and listens on what those are that are opened here. Returns 0 or
+ * -errno.
+ */
+int listener_prepare(int fd) must_check;
+
+/* The address on which it listens. Returns 0 or -errno. */
+int listener_address_get(int fd, struct listener_address *ret) must_check;
+
+/* Whether it is the same address; ANY_PORT: whatever the port. Only IPv4 and IPv6 can be. */
+bool listener_address_is_same(
+    const struct listener_address *a, const struct listener_address *b, bool any_port);
+
+/* Its port, 0 for one without. */
+uint16_t listener_address_port(const struct listener_address *address);
+
+/* `127.0.0.1:18789`, `[::1]:18789`, `unix:/run/x`, `unix:@abstract`; `unknown` when it cannot be told. */
+void listener_text(int fd, char ret_text[LISTENER_TEXT_MAX]);

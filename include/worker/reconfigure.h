@@ -19,9 +19,6 @@ struct reconfigure {
 /* The lengths of deadlines that the configuration in force asks for, DEADLINE_KINDS of them. */
 void reconfigure_lengths(const struct conf *conf, uint32_t *ret_length_ms);
 
-/* Says in gateway->address where clients connect, and how. */
-void reconfigure_address(struct gateway *gateway);
-
 /*
  * CONTROL_CONFIG has come: puts the configuration in it in force, for the connections that there are,
  * too, and tells the supervisor; or tells that it could not. Nobody may have kept a pointer into the

@@ -1,7 +1,8 @@
 /*
  * A line is put together on the stack, so that logging works when memory is gone, and leaves by one
- * write. The first byte of the storage is a newline that is sent along only where the sink took
- * the line before in part: the torn line then ends there and this one is whole.
+ * write. In front of it the storage has a head: a newline that is sent along only where the sink took
+ * the line before in part (the torn line then ends there and this one is whole), and behind that the
+ * priority where the sink wants it.
  */
 #include "base/log.h"
 
@@ -23,10 +24,13 @@ enum {
 	MINUTE_MS = 60000,
 	PIECE_MAX = 8, /* bytes that one character of a message may take in a line */
 	TIME_MAX = 32,
+	PRIORITY_LEN = 3,	     /* <6> */
+	HEAD_LEN = 1 + PRIORITY_LEN, /* a newline, and that */
 };
 
 struct sink {
 	int fd;
+	bool has_priority;
 	bool is_torn;  /* it ends in the middle of a line */
 	unsigned lost; /* lines that it did not take since it took one */
 };
@@ -44,8 +48,9 @@ static struct {
 };
 
 struct line {
-	size_t len; /* of bytes + 1 */
-	char bytes[1 + LOG_LINE_MAX];
+	enum log_level level;
+	size_t len; /* behind the head */
+	char bytes[HEAD_LEN + LOG_LINE_MAX];
 };
 
 static const char *const level_names[] = {
@@ -58,7 +63,7 @@ static const char *const level_names[] = {
 static void
 line_append(struct line *line, struct span text)
 {
-	memcpy(line->bytes + 1 + line->len, text.p, text.n);
+	memcpy(line->bytes + HEAD_LEN + line->len, text.p, text.n);
 	line->len += text.n;
 }
 
@@ -138,13 +143,14 @@ line_begin(struct line *line, enum log_level level, uint32_t conn_id)
 		snprintf(conn, sizeof(conn),
 		    is_json ? "\"conn\":\"%08" PRIx32 "\"," : "[%08" PRIx32 "] ", conn_id);
 	if (is_json)
-		n = snprintf(line->bytes, sizeof(line->bytes),
-		    "\n{\"time\":\"%s\",\"level\":\"%s\",\"process\":\"%s\",%s\"message\":\"",
+		n = snprintf(line->bytes + HEAD_LEN, LOG_LINE_MAX,
+		    "{\"time\":\"%s\",\"level\":\"%s\",\"process\":\"%s\",%s\"message\":\"",
 		    time_text, level_name, state.process, conn);
 	else
-		n = snprintf(line->bytes, sizeof(line->bytes), "\n%s %-5s %s%s%s", time_text,
+		n = snprintf(line->bytes + HEAD_LEN, LOG_LINE_MAX, "%s %-5s %s%s%s", time_text,
 		    level_name, state.process, state.process[0] != '\0' ? " " : "", conn);
-	line->len = (size_t)n - 1;
+	line->level = level;
+	line->len = (size_t)n;
 }
 
 static void
@@ -154,12 +160,34 @@ line_end(struct line *line, struct span message)
 	    line, message, state.format == LOG_FORMAT_JSON ? SPAN("\"}\n") : SPAN("\n"));
 }
 
+/* Writes what this sink wants in front of the line; returns how much of the head is left out. */
+static size_t
+line_put_head(struct line *line, const struct sink *sink)
+{
+	/* syslog's err, warning, info and debug */
+	static const char *const priorities[] = {
+		[LOG_LEVEL_DEBUG] = "<7>",
+		[LOG_LEVEL_INFO] = "<6>",
+		[LOG_LEVEL_WARNING] = "<4>",
+		[LOG_LEVEL_ERROR] = "<3>",
+	};
+	size_t at = HEAD_LEN;
+
+	if (sink->has_priority) {
+		at -= PRIORITY_LEN;
+		memcpy(line->bytes + at, priorities[line->level], PRIORITY_LEN);
+	}
+	if (sink->is_torn)
+		line->bytes[--at] = '\n';
+	return at;
+}
+
 /* False: it took nothing. */
 static bool
-sink_take(struct sink *sink, const struct line *line)
+sink_take(struct sink *sink, struct line *line)
 {
-	size_t skip = sink->is_torn ? 0 : 1;
-	size_t wanted = line->len + 1 - skip;
+	size_t skip = line_put_head(line, sink);
+	size_t wanted = line->len + HEAD_LEN - skip;
 	ssize_t n;
 
 	do
@@ -184,7 +212,7 @@ sink_tell_lost(struct sink *sink)
 }
 
 static void
-sink_write(struct sink *sink, const struct line *line)
+sink_write(struct sink *sink, struct line *line)
 {
 	if (sink->fd < 0)
 		return;
@@ -200,7 +228,8 @@ log_configure(const struct log_setup *setup)
 	state.level = setup->level;
 	state.format = setup->format;
 	state.file = (struct sink){ .fd = setup->file_fd };
-	state.standard_error = (struct sink){ .fd = setup->stderr_fd };
+	state.standard_error =
+	    (struct sink){ .fd = setup->stderr_fd, .has_priority = setup->stderr_has_priority };
 }
 
 int

@@ -7,10 +7,13 @@
 #include "bus/segment.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "bus/counters.h"
@@ -213,24 +216,21 @@ create_contents(struct segment *segment)
 
 /* --- life --------------------------------------------------------------------------------- */
 
-/* A segment by way of `map` and `fill`, which are those of adoption or those of creation. */
+/* A segment of what is mapped, which is taken, and that `fill` brings into its first state. */
 static int
-build(const char *name, const struct segment_plan *plan,
-    int (*map)(const char *name, const struct segment_plan *plan, struct segment_map *ret),
+build_take(struct segment_map *map, const struct segment_plan *plan,
     int (*fill)(struct segment *segment), struct segment **ret)
 {
 	struct segment *segment =
 	    mem_zalloc(sizeof(*segment) + plan->slots * sizeof(segment->mailboxes[0]));
 	int r;
 
-	if (segment == NULL)
+	if (segment == NULL) {
+		segment_map_close(map, plan);
 		return -ENOMEM;
-	segment->plan = *plan;
-	r = map(name, plan, &segment->map);
-	if (r < 0) {
-		mem_free(segment);
-		return r;
 	}
+	segment->plan = *plan;
+	segment->map = *map;
 	r = make_views(segment);
 	if (r == 0)
 		r = fill(segment);
@@ -243,11 +243,24 @@ build(const char *name, const struct segment_plan *plan,
 }
 
 static int
+adopt(const char *name, const struct segment_plan *plan, struct segment **ret)
+{
+	struct segment_map map;
+	int r = segment_map_open(name, plan, &map);
+
+	return r < 0 ? r : build_take(&map, plan, adopt_contents, ret);
+}
+
+static int
 create(const char *name, const struct segment_plan *plan, struct segment **ret)
 {
-	int r = build(name, plan, segment_map_create, create_contents, ret);
+	struct segment_map map;
+	int r = segment_map_create(name, plan, &map);
 
-	if (r < 0 && r != -EEXIST)
+	if (r < 0)
+		return r;
+	r = build_take(&map, plan, create_contents, ret);
+	if (r < 0)
 		shm_unlink(name);
 	return r;
 }
@@ -269,7 +282,7 @@ segment_open(const char *name, const struct segment_layout *layout, struct segme
 
 	if (r < 0 || !name_is_sane(name))
 		return -EINVAL;
-	r = build(name, &plan, segment_map_open, adopt_contents, ret);
+	r = adopt(name, &plan, ret);
 	if (r == 0) {
 		*ret_origin = SEGMENT_ADOPTED;
 		return 0;
@@ -283,6 +296,46 @@ segment_open(const char *name, const struct segment_layout *layout, struct segme
 		return r;
 	*ret_origin = SEGMENT_CREATED;
 	return 0;
+}
+
+/* Removes an object of this name that is another than the one given, unless a gateway lives in it. */
+static void
+remove_other(int fd, const char *name)
+{
+	int named = shm_open(name, O_RDWR | O_CLOEXEC, 0);
+	struct stat own, other;
+
+	if (named < 0)
+		return;
+	if (fstat(fd, &own) == 0 && fstat(named, &other) == 0 &&
+	    (own.st_dev != other.st_dev || own.st_ino != other.st_ino) &&
+	    flock(named, LOCK_EX | LOCK_NB) == 0)
+		shm_unlink(name);
+	close(named);
+}
+
+int
+segment_adopt(int fd, const char *name, const struct segment_layout *layout, struct segment **ret)
+{
+	struct segment_plan plan;
+	struct segment_map map;
+	int r = segment_plan_make(layout, &plan);
+
+	if (r < 0 || !name_is_sane(name))
+		return -EINVAL;
+	r = segment_map_adopt(fd, &plan, &map);
+	if (r == 0)
+		r = build_take(&map, &plan, adopt_contents, ret);
+	/* A gateway that somebody started in between, and killed. */
+	if (r == 0)
+		remove_other(fd, name);
+	return r;
+}
+
+int
+segment_reopen(const struct segment *segment, int *ret_fd)
+{
+	return segment_map_reopen(segment->map.fd, ret_fd);
 }
 
 int

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -180,6 +181,7 @@ header_fits(const struct segment_header *header, const struct segment_plan *plan
 /*
  * Takes the object for this gateway: its processes inherit the descriptor, and with it the lock, so it is
  * held while one of them lives.  The lock file says the same, but a file can be removed under a gateway.
+ * Whoever keeps the object for the next gateway is given a descriptor that was opened anew, without the lock.
  */
 static int
 claim(int fd)
@@ -202,15 +204,13 @@ check_object(int fd, const struct segment_plan *plan)
 	return (uint64_t)st.st_size == plan->total ? 0 : -ESTALE;
 }
 
-int
-segment_map_open(const char *name, const struct segment_plan *plan, struct segment_map *ret)
+/* Maps what was opened; FD is taken, also when it fails. */
+static int
+open_take(int fd, const struct segment_plan *plan, struct segment_map *ret)
 {
-	struct segment_map map = { .fd = shm_open(name, O_RDWR | O_CLOEXEC, 0) };
-	int r;
+	struct segment_map map = { .fd = fd };
+	int r = check_object(map.fd, plan);
 
-	if (map.fd < 0)
-		return -errno;
-	r = check_object(map.fd, plan);
 	/* One of another size is about to be removed: that must not happen to the living either. */
 	if (r == 0 || r == -ESTALE) {
 		int claimed = claim(map.fd);
@@ -232,6 +232,36 @@ segment_map_open(const char *name, const struct segment_plan *plan, struct segme
 	}
 	*ret = map;
 	return 0;
+}
+
+int
+segment_map_open(const char *name, const struct segment_plan *plan, struct segment_map *ret)
+{
+	int fd = shm_open(name, O_RDWR | O_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : open_take(fd, plan, ret);
+}
+
+int
+segment_map_reopen(int fd, int *ret_fd)
+{
+	char path[32];
+	int opened;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	opened = open(path, O_RDWR | O_CLOEXEC);
+	if (opened < 0)
+		return -errno;
+	*ret_fd = opened;
+	return 0;
+}
+
+int
+segment_map_adopt(int fd, const struct segment_plan *plan, struct segment_map *ret)
+{
+	int opened = -1, r = segment_map_reopen(fd, &opened);
+
+	return r < 0 ? r : open_take(opened, plan, ret);
 }
 
 int

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "bus/ring.h"
@@ -19,6 +20,7 @@
 #include "bus/counters.h"
 #include "bus/seats.h"
 #include "bus/segment.h"
+#include "sys/listener.h"
 
 enum { DAY_S = 24 * 3600 };
 
@@ -136,6 +138,23 @@ write_providers(const struct gateway *g, struct jsonw *w)
 	jsonw_array_end(w);
 }
 
+/* `ws://127.0.0.1:18789`, `wss://[::1]:18789`, `ws+unix:/run/x`. */
+static void
+write_listeners(const struct gateway *g, struct jsonw *w)
+{
+	char text[LISTENER_TEXT_MAX], url[LISTENER_TEXT_MAX + 8];
+
+	jsonw_key(w, "listeners");
+	jsonw_array(w);
+	for (unsigned i = 0; i < g->listen_count; i++) {
+		listener_text(g->listen_fds[i], text);
+		(void)snprintf(url, sizeof(url), "%s%s%s", g->tls != NULL ? "wss" : "ws",
+		    strncmp(text, "unix:", 5) == 0 ? "+" : "://", text);
+		jsonw_cstr(w, url);
+	}
+	jsonw_array_end(w);
+}
+
 void
 report_details(const struct gateway *g, struct jsonw *w)
 {
@@ -147,10 +166,7 @@ report_details(const struct gateway *g, struct jsonw *w)
 	write_workers(g, w);
 	write_ring(g, w);
 	write_providers(g, w);
-	jsonw_key(w, "listeners");
-	jsonw_array(w);
-	jsonw_cstr(w, g->address);
-	jsonw_array_end(w);
+	write_listeners(g, w);
 	if (g->tls != NULL) {
 		jsonw_key(w, "certificateDaysLeft");
 		jsonw_uint(w, secure_seconds_left(g) / DAY_S);

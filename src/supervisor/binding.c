@@ -110,3 +110,113 @@ binding_write_address(struct buf *out, const char *host, uint16_t port)
 
 	buf_printf(out, is_ipv6 ? "[%s]:%u" : "%s:%u", host, port);
 }
+
+/*
+ * --- listeners that were there before ---------------------------------------------------------
+ */
+
+static void
+take(const int *fds, unsigned count, enum binding_origin origin, struct binding *ret)
+{
+	struct binding taken = { .origin = origin, .count = count };
+	struct listener_address address;
+
+	memcpy(taken.fds, fds, count * sizeof(*fds));
+	for (unsigned i = 0; i < count && taken.port == 0; i++)
+		if (listener_address_get(fds[i], &address) == 0)
+			taken.port = listener_address_port(&address);
+	*ret = taken;
+}
+
+int
+binding_take_given(const int *fds, unsigned count, struct binding *ret, int *ret_bad)
+{
+	for (unsigned i = 0; i < count; i++) {
+		int r = listener_prepare(fds[i]);
+
+		if (r < 0) {
+			*ret_bad = fds[i];
+			return r;
+		}
+	}
+	take(fds, count, BINDING_GIVEN, ret);
+	return 0;
+}
+
+static bool
+is_wanted(const struct listener_address *wanted, unsigned count, int fd, bool any_port)
+{
+	struct listener_address address;
+
+	if (listener_address_get(fd, &address) < 0)
+		return false;
+	for (unsigned i = 0; i < count; i++)
+		if (listener_address_is_same(&wanted[i], &address, any_port))
+			return true;
+	return false;
+}
+
+bool
+binding_take_stored(
+    const struct binding_request *request, const int *fds, unsigned count, struct binding *ret)
+{
+	struct listener_address wanted[INHERIT_LISTEN_MAX];
+	unsigned wanted_count;
+
+	if (count == 0 || listener_resolve(request->host, request->port, wanted, ARRAY_LEN(wanted),
+			      &wanted_count) < 0)
+		return false;
+	for (unsigned i = 0; i < count; i++)
+		if (!is_wanted(wanted, wanted_count, fds[i], request->port == 0) ||
+		    listener_prepare(fds[i]) < 0 || listen(fds[i], request->backlog) < 0)
+			return false;
+	take(fds, count, BINDING_STORED, ret);
+	return true;
+}
+
+/*
+ * --- words ------------------------------------------------------------------------------------
+ */
+
+/* The first with a port, else the first. */
+static int
+main_listener(const struct binding *binding)
+{
+	struct listener_address address;
+
+	for (unsigned i = 0; i < binding->count; i++)
+		if (listener_address_get(binding->fds[i], &address) == 0 &&
+		    listener_address_port(&address) != 0)
+			return binding->fds[i];
+	return binding->fds[0];
+}
+
+void
+binding_write_url(struct buf *out, const struct binding *binding, const char *host, bool with_tls)
+{
+	char text[LISTENER_TEXT_MAX];
+
+	buf_append_cstr(out, with_tls ? "wss" : "ws");
+	if (binding->origin != BINDING_GIVEN) {
+		buf_append_cstr(out, "://");
+		binding_write_address(out, host, binding->port);
+		return;
+	}
+	listener_text(main_listener(binding), text);
+	buf_printf(out, "%s%s", strncmp(text, "unix:", 5) == 0 ? "+" : "://", text);
+}
+
+void
+binding_write_all(struct buf *out, const struct binding *binding, const char *host)
+{
+	char text[LISTENER_TEXT_MAX];
+
+	if (binding->origin != BINDING_GIVEN) {
+		binding_write_address(out, host, binding->port);
+		return;
+	}
+	for (unsigned i = 0; i < binding->count; i++) {
+		listener_text(binding->fds[i], text);
+		buf_printf(out, "%s%s", i > 0 ? ", " : "", text);
+	}
+}

@@ -22,11 +22,13 @@
 static void
 use_sinks(const struct conf *conf, bool foreground, int file_fd)
 {
+	bool is_journal = journal_is_stderr();
 	const struct log_setup setup = {
 		.level = conf->gateway.log_level,
 		.format = conf->gateway.log_format,
 		.file_fd = file_fd,
-		.stderr_fd = foreground || journal_is_stderr() ? STDERR_FILENO : -1,
+		.stderr_fd = foreground || is_journal ? STDERR_FILENO : -1,
+		.stderr_has_priority = is_journal,
 	};
 
 	log_configure(&setup);

@@ -20,6 +20,7 @@
 #include "supervisor/crew.h"
 #include "supervisor/guard.h"
 #include "supervisor/resources.h"
+#include "supervisor/service.h"
 #include "sys/sealed.h"
 
 enum {
@@ -267,6 +268,19 @@ forget_outcome(struct reload *reload)
 }
 
 static void
+tell_service(struct reload *reload)
+{
+	const char *trouble = NULL;
+
+	if (!reload->is_good) {
+		buf_append_byte(&reload->message, '\0');
+		trouble =
+		    buf_status(&reload->message) == 0 ? reload->message.data : "out of memory";
+	}
+	service_reloaded(reload->service, reload->crew, trouble);
+}
+
+static void
 finish(struct reload *reload)
 {
 	struct buf text = { 0 };
@@ -275,6 +289,7 @@ finish(struct reload *reload)
 	answer_askers(reload, reload->is_good ? CONTROL_VERDICT_GOOD : CONTROL_VERDICT_BAD,
 	    text_cut(buf_span(&text), CONTROL_TEXT_MAX));
 	buf_fini(&text);
+	tell_service(reload);
 	forget_outcome(reload);
 	(void)event_del(&reload->timer);
 	transaction_end(&reload->transaction);
@@ -284,10 +299,10 @@ finish(struct reload *reload)
  * --- going on ---------------------------------------------------------------------------------
  */
 
-/* Here begins what a service manager is told of as reloading; it ends in finish. */
 static void
 begin(struct reload *reload)
 {
+	service_reloading(reload->service);
 	(void)transaction_begin(&reload->transaction);
 	reload->is_good = load(reload) == 0;
 	if (!reload->is_good)
@@ -385,7 +400,7 @@ reload_want(struct reload *reload)
 
 int
 reload_init(struct reload *reload, struct event_base *base, const struct conf_request *request,
-    struct resources *resources, struct crew *crew)
+    struct resources *resources, struct crew *crew, struct service *service)
 {
 	memset(reload, 0, sizeof(*reload));
 	if (evtimer_assign(&reload->timer, base, on_timer, reload) < 0)
@@ -393,6 +408,7 @@ reload_init(struct reload *reload, struct event_base *base, const struct conf_re
 	reload->request = request;
 	reload->resources = resources;
 	reload->crew = crew;
+	reload->service = service;
 	return 0;
 }
 

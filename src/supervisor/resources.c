@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@
 #include "sys/descriptor.h"
 #include "sys/listener.h"
 #include "sys/lockfile.h"
+#include "sys/notify.h"
 
 enum {
 	ORPHANS_WAIT_MS = 3000,
@@ -130,8 +132,8 @@ write_address(const struct resources *res)
 	struct buf line = { 0 };
 	int r;
 
-	buf_append_cstr(&line, res->conf->gateway.tls_enabled ? "wss://" : "ws://");
-	binding_write_address(&line, res->conf->gateway.host, res->binding.port);
+	binding_write_url(
+	    &line, &res->binding, res->conf->gateway.host, res->conf->gateway.tls_enabled);
 	buf_append_cstr(&line, "\n");
 	r = buf_status(&line);
 	if (r == 0)
@@ -176,6 +178,23 @@ files_wanted(const struct resources *res)
 }
 
 static int
+take_given(struct resources *res, struct buf *reason)
+{
+	struct handover *h = &res->handover;
+	int bad = -1, r = binding_take_given(h->given, h->given_count, &res->binding, &bad);
+
+	if (r < 0) {
+		buf_printf(reason,
+		    "Descriptor %d, passed by the service manager, cannot be used: %s", bad,
+		    strerror(-r));
+		return r;
+	}
+	h->given_count = 0;
+	handover_drop_listeners(h);
+	return 0;
+}
+
+static int
 bind_port(struct resources *res, struct buf *reason)
 {
 	const struct conf_gateway *conf = &res->conf->gateway;
@@ -186,9 +205,17 @@ bind_port(struct resources *res, struct buf *reason)
 		.lock_path = res->lock_path,
 		.wait_ms = ORPHANS_WAIT_MS,
 	};
+	struct handover *h = &res->handover;
 	pid_t holder = 0;
 	int r;
 
+	if (h->given_count > 0)
+		return take_given(res, reason);
+	if (binding_take_stored(&request, h->stored, h->stored_count, &res->binding)) {
+		h->stored_count = 0;
+		return 0;
+	}
+	handover_drop_listeners(h);
 	r = binding_open(&request, &res->binding, &holder);
 	return r < 0 ? explain_binding(res, r, holder, reason) : 0;
 }
@@ -240,6 +267,28 @@ make_tickets(struct resources *res, struct buf *reason)
 	return r;
 }
 
+/* That which the service manager kept for us, or the one of our name, or a new one. */
+static int
+open_or_adopt(struct resources *res, const struct segment_layout *layout)
+{
+	int kept = res->handover.segment_fd;
+	int r = kept >= 0 ? segment_adopt(kept, res->segment_name, layout, &res->segment) : -ESTALE;
+
+	if (r == 0) {
+		res->is_segment_kept = true;
+		res->origin = SEGMENT_ADOPTED;
+		return 0;
+	}
+	if (r == -EBUSY)
+		return r;
+	if (kept >= 0)
+		log_warning(
+		    "the segment that the service manager kept is of no use, and given up: %s",
+		    r == -ESTALE ? "it was laid out for other settings, or by another version"
+				 : strerror(-r));
+	return segment_open(res->segment_name, layout, &res->segment, &res->origin);
+}
+
 static int
 open_segment(struct resources *res, struct buf *reason)
 {
@@ -255,13 +304,13 @@ open_segment(struct resources *res, struct buf *reason)
 	r = paths_segment_name(res->conf->home, geteuid(), res->segment_name);
 	if (r < 0)
 		return explain_path("resolve", res->conf->home, r, reason);
-	r = segment_open(res->segment_name, &layout, &res->segment, &res->origin);
+	r = open_or_adopt(res, &layout);
 	/* Whoever just let go of the lock file may be an instant away from letting go of this. */
 	for (unsigned tries = 0; r == -EBUSY && tries < BUSY_TRIES; tries++) {
 		const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
 
 		(void)nanosleep(&pause, NULL);
-		r = segment_open(res->segment_name, &layout, &res->segment, &res->origin);
+		r = open_or_adopt(res, &layout);
 	}
 	if (r == 0)
 		r = resources_reserve(res, res->conf);
@@ -271,8 +320,23 @@ open_segment(struct resources *res, struct buf *reason)
 static int
 open_socket(struct resources *res, struct buf *reason)
 {
-	int r = listener_open_unix(res->socket_path, LOCAL_BACKLOG, &res->unix_fd);
+	struct handover *h = &res->handover;
+	int r;
 
+	if (h->control_fd >= 0) {
+		r = listener_prepare(h->control_fd);
+		if (r < 0) {
+			buf_printf(reason,
+			    "Descriptor %d, passed as \"control\", cannot be used: %s",
+			    h->control_fd, strerror(-r));
+			return r;
+		}
+		res->unix_fd = h->control_fd;
+		res->is_control_given = true;
+		h->control_fd = -1;
+		return 0;
+	}
+	r = listener_open_unix(res->socket_path, LOCAL_BACKLOG, &res->unix_fd);
 	return r < 0 ? explain_path("listen on", res->socket_path, r, reason) : 0;
 }
 
@@ -294,17 +358,37 @@ log_files(const struct resources *res)
 		    res->conf->gateway.max_connections, res->workers, res->files, room);
 }
 
+/* The commands look for it in the home folder, where the unit has to have put it. */
+static void
+warn_of_control(const struct resources *res, const char *control)
+{
+	struct stat given, own;
+	const char *path = control + strlen("unix:");
+
+	if (!res->is_control_given ||
+	    (stat(path, &given) == 0 && stat(res->socket_path, &own) == 0 &&
+		given.st_dev == own.st_dev && given.st_ino == own.st_ino))
+		return;
+	log_warning("the control socket that was passed is %s: the commands look for %s", control,
+	    res->socket_path);
+}
+
 static void
 log_resources(const struct resources *res)
 {
 	const struct ring *ring = segment_ring(res->segment);
+	char control[LISTENER_TEXT_MAX];
 	struct buf address = { 0 };
 
 	log_files(res);
 	ownership_log(res->conf, &res->identity);
-	binding_write_address(&address, res->conf->gateway.host, res->binding.port);
-	log_info("listening on %.*s and %s", SPAN_ARGS(buf_span(&address)), res->socket_path);
+	binding_write_all(&address, &res->binding, res->conf->gateway.host);
+	listener_text(res->unix_fd, control);
+	log_info("listening on %.*s and %s%s", SPAN_ARGS(buf_span(&address)),
+	    res->is_control_given ? control : res->socket_path,
+	    res->binding.origin == BINDING_OPENED ? "" : ", by the service manager");
 	buf_fini(&address);
+	warn_of_control(res, control);
 	log_info("shared segment %s %s: epoch %s, %" PRIu64 " events so far", res->segment_name,
 	    res->origin == SEGMENT_ADOPTED ? "adopted" : "created", ring_epoch(ring),
 	    ring_head(ring));
@@ -330,7 +414,8 @@ open_all(struct resources *res, struct buf *reason)
 }
 
 int
-resources_open(const struct conf *conf, bool foreground, struct resources *ret, struct buf *reason)
+resources_open(const struct conf *conf, bool foreground, struct handover *handover,
+    struct resources *ret, struct buf *reason)
 {
 	struct resources res = {
 		.conf = conf,
@@ -339,15 +424,18 @@ resources_open(const struct conf *conf, bool foreground, struct resources *ret, 
 		.lock_fd = -1,
 		.log_fd = -1,
 		.unix_fd = -1,
+		.handover = *handover,
 	};
 	int r;
 
+	handover_init(handover);
 	r = open_all(&res, reason);
 	if (r < 0) {
 		resources_close(&res, RESOURCES_LEAVE);
 		return r;
 	}
 	log_resources(&res);
+	handover_close(&res.handover);
 	*ret = res;
 	return 0;
 }
@@ -357,7 +445,8 @@ resources_close(struct resources *res, enum resources_fate fate)
 {
 	binding_close(&res->binding);
 	if (res->unix_fd >= 0) {
-		(void)unlink(res->socket_path);
+		if (!res->is_control_given)
+			(void)unlink(res->socket_path);
 		(void)close(res->unix_fd);
 	}
 	if (res->segment != NULL) {
@@ -371,6 +460,27 @@ resources_close(struct resources *res, enum resources_fate fate)
 	mem_free(res->lock_path);
 	mem_free(res->socket_path);
 	tickets_wipe(&res->tickets);
+	handover_close(&res->handover);
+}
+
+void
+resources_store(const struct resources *res)
+{
+	int fd = -1, r;
+
+	if (!notify_is_wanted())
+		return;
+	if (res->binding.origin == BINDING_OPENED)
+		handover_store_listeners(res->binding.fds, res->binding.count);
+	if (res->is_segment_kept)
+		return;
+	r = segment_reopen(res->segment, &fd);
+	if (r < 0) {
+		log_warning("the segment cannot be given to the service manager: %s", strerror(-r));
+		return;
+	}
+	handover_store_segment(fd);
+	(void)close(fd);
 }
 
 void
@@ -386,5 +496,4 @@ resources_share(struct resources *res, struct inherit *inherit)
 	inherit->log_fd = res->log_fd;
 	inherit->owner_uid = geteuid();
 	inherit->identity = &res->identity;
-	inherit->port = res->binding.port;
 }

@@ -23,6 +23,7 @@
 #include "bus/segment.h"
 #include "sys/descriptor.h"
 #include "sys/inherit.h"
+#include "sys/notify.h"
 #include "sys/privileges.h"
 #include "sys/proctitle.h"
 
@@ -89,6 +90,7 @@ become_child(const struct spawn_order *order, pid_t supervisor)
 		_exit(SPAWN_FAILED);
 	}
 	ignore_signals();
+	notify_forget();
 	if (order->title != NULL)
 		proctitle_set(order->title, "lurkbot: %s", order->name);
 }

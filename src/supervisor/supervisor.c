@@ -29,9 +29,11 @@
 #include "supervisor/announce.h"
 #include "supervisor/crew.h"
 #include "supervisor/guard.h"
+#include "supervisor/handover.h"
 #include "supervisor/logs.h"
 #include "supervisor/reload.h"
 #include "supervisor/resources.h"
+#include "supervisor/service.h"
 #include "supervisor/signals.h"
 #include "supervisor/watch.h"
 #include "sys/proctitle.h"
@@ -52,11 +54,13 @@ struct supervisor {
 	int status;   /* to exit with */
 	int ready_fd; /* -1: told already */
 	struct signals signals;
+	struct handover handover; /* until the resources have it */
 	struct resources resources;
 	struct event_base *base;
 	struct crew crew;
 	struct watch watch;
 	struct reload reload;
+	struct service service;
 	struct event patience; /* ends in STOPPING: who has not ended by then is killed */
 };
 
@@ -77,11 +81,22 @@ tell_ready(struct supervisor *s, const char *line)
 }
 
 static void
-fail(struct supervisor *s, int status, const char *reason)
+fail(struct supervisor *s, int status, int error, const char *reason)
 {
 	log_error("%s", reason);
+	service_failed(&s->service, error, reason);
 	tell_ready(s, reason);
 	s->status = status;
+}
+
+/* The reason is taken. */
+static void
+fail_take(struct supervisor *s, int error, struct buf *reason)
+{
+	char *text = buf_steal(reason, NULL);
+
+	fail(s, STATUS_FAILED, error, text != NULL ? text : "Out of memory");
+	mem_free(text);
 }
 
 /*
@@ -99,6 +114,7 @@ static void
 stop_at_once(struct supervisor *s)
 {
 	s->phase = PHASE_KILLING;
+	service_stopping(&s->service, 0);
 	reload_close(&s->reload);
 	crew_kill(&s->crew);
 	finish_if_empty(s);
@@ -124,6 +140,7 @@ stop_gracefully(struct supervisor *s)
 	int r;
 
 	s->phase = PHASE_STOPPING;
+	service_stopping(&s->service, wait_ms);
 	reload_close(&s->reload);
 	roster_set_stopping(segment_roster(s->resources.segment));
 	r = announce_shutdown(s->resources.segment, "stopping");
@@ -144,13 +161,14 @@ begin_serving(struct supervisor *s)
 	roster_set_state(roster, segment_supervisor_slot(s->resources.segment), ROSTER_SERVING);
 	log_info("the gateway is ready: %u workers", s->crew.wanted);
 	tell_ready(s, "ready");
+	service_ready(&s->service, &s->crew);
 	reload_open(&s->reload);
 }
 
 static void
 give_up(struct supervisor *s, int status, const char *reason)
 {
-	fail(s, status, reason);
+	fail(s, status, 0, reason);
 	stop_at_once(s);
 }
 
@@ -281,9 +299,10 @@ prepare_loop(struct supervisor *s)
 		r = crew_init(
 		    &s->crew, s->base, &s->resources, s->program->worker_main, s->options->title);
 	if (r == 0)
-		r = watch_start(&s->watch, s->base, &s->crew);
+		r = watch_start(&s->watch, s->base, &s->crew, &s->service);
 	if (r == 0)
-		r = reload_init(&s->reload, s->base, s->options->reload, &s->resources, &s->crew);
+		r = reload_init(
+		    &s->reload, s->base, s->options->reload, &s->resources, &s->crew, &s->service);
 	return r;
 }
 
@@ -293,14 +312,14 @@ serve(struct supervisor *s)
 	int r = prepare_loop(s);
 
 	if (r < 0) {
-		fail(s, STATUS_FAILED, "The event loop cannot be made");
+		fail(s, STATUS_FAILED, r, "The event loop cannot be made");
 		return;
 	}
 	enter_roster(s);
 	crew_set_listener(&s->crew, on_change, on_message, s);
 	crew_start(&s->crew);
 	if (event_base_dispatch(s->base) < 0) {
-		fail(s, STATUS_FAILED, "The event loop has failed");
+		fail(s, STATUS_FAILED, 0, "The event loop has failed");
 		crew_kill(&s->crew);
 	}
 }
@@ -323,17 +342,16 @@ static void
 run(struct supervisor *s)
 {
 	struct buf reason = { 0 };
-	char *text;
 	int r;
 
-	r = resources_open(s->options->conf, s->options->foreground, &s->resources, &reason);
+	r = resources_open(
+	    s->options->conf, s->options->foreground, &s->handover, &s->resources, &reason);
 	if (r < 0) {
-		text = buf_steal(&reason, NULL);
-		fail(s, STATUS_FAILED, text != NULL ? text : "Out of memory");
-		mem_free(text);
+		fail_take(s, r, &reason);
 		return;
 	}
 	buf_fini(&reason);
+	resources_store(&s->resources);
 	guard_warn(s->options->conf);
 	guard_tell_fixed(s->options->conf);
 	guard_warn_of_expiry(s->options->conf);
@@ -353,18 +371,26 @@ supervisor_run(const struct supervisor_options *options, const struct supervisor
 		.program = program,
 		.ready_fd = options->ready_fd,
 	};
+	struct buf reason = { 0 };
 	int r;
 
 	/* What is made is for us alone, unless it is given away on purpose. */
 	(void)umask(S_IRWXG | S_IRWXO);
 	logs_begin(options->conf, options->foreground);
 	log_set_process("supervisor");
+	service_init(&s.service);
 	if (options->title != NULL)
 		proctitle_set(options->title, "lurkbot: supervisor");
 	guard_forbid_core(options->conf);
+	r = handover_take(&s.handover, &reason);
+	if (r < 0) {
+		fail_take(&s, r, &reason);
+		return s.status;
+	}
 	r = signals_open(&s.signals);
 	if (r < 0) {
-		fail(&s, STATUS_FAILED, "Signals cannot be received");
+		handover_close(&s.handover);
+		fail(&s, STATUS_FAILED, r, "Signals cannot be received");
 		return s.status;
 	}
 	run(&s);

@@ -19,6 +19,7 @@
 #include "bus/roster.h"
 #include "bus/segment.h"
 #include "supervisor/crew.h"
+#include "supervisor/service.h"
 #include "sys/process.h"
 #include "sys/tickets.h"
 
@@ -108,10 +109,12 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	if (tickets_advance(watch->crew->context.shared.tickets, now_ms) < 0)
 		log_warning("keys of TLS sessions could not be changed: out of memory");
 	sample_all(watch, now_ms);
+	service_tick(watch->service, watch->crew, now_ms);
 }
 
 int
-watch_start(struct watch *watch, struct event_base *base, struct crew *crew)
+watch_start(
+    struct watch *watch, struct event_base *base, struct crew *crew, struct service *service)
 {
 	const struct timeval tick = { .tv_usec = TICK_MS * 1000 };
 
@@ -121,6 +124,7 @@ watch_start(struct watch *watch, struct event_base *base, struct crew *crew)
 	    event_add(&watch->timer, &tick) < 0)
 		return -ENOMEM;
 	watch->crew = crew;
+	watch->service = service;
 	return 0;
 }
 

@@ -6,12 +6,15 @@
 #include "sys/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -94,33 +97,63 @@ listener_address_set_port(struct listener_address *address, uint16_t port)
 		((struct sockaddr_in *)&address->address)->sin_port = htons(port);
 }
 
+uint16_t
+listener_address_port(const struct listener_address *address)
+{
+	const struct sockaddr_storage *ss = &address->address;
+
+	if (ss->ss_family == AF_INET6)
+		return ntohs(((const struct sockaddr_in6 *)ss)->sin6_port);
+	if (ss->ss_family == AF_INET)
+		return ntohs(((const struct sockaddr_in *)ss)->sin_port);
+	return 0;
+}
+
+int
+listener_address_get(int fd, struct listener_address *ret)
+{
+	struct listener_address address = { .length = sizeof(address.address) };
+
+	if (getsockname(fd, (struct sockaddr *)&address.address, &address.length) < 0)
+		return -errno;
+	*ret = address;
+	return 0;
+}
+
 static int
 bound_port(int fd, uint16_t *ret_port)
 {
-	struct sockaddr_storage address;
-	socklen_t length = sizeof(address);
+	struct listener_address address;
+	int r = listener_address_get(fd, &address);
 
-	if (getsockname(fd, (struct sockaddr *)&address, &length) < 0)
+	if (r == 0)
+		*ret_port = listener_address_port(&address);
+	return r;
+}
+
+/* What the accepted connections inherit. */
+static int
+set_inherited_options(int fd)
+{
+	const int on = 1, unsent = LISTENER_UNSENT_BYTES;
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent)) < 0)
 		return -errno;
-	*ret_port =
-	    ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-						: ((struct sockaddr_in *)&address)->sin_port);
 	return 0;
 }
 
 static int
 set_tcp_options(int fd, int family)
 {
-	const int on = 1, off = 0, unsent = LISTENER_UNSENT_BYTES;
+	const int on = 1, off = 0;
 
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent)) < 0)
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
 		return -errno;
 	/* `::` takes IPv4 too, whatever the system's default says. */
 	if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0)
 		return -errno;
-	return 0;
+	return set_inherited_options(fd);
 }
 
 int
@@ -245,4 +278,71 @@ listener_open_unix(const char *path, int backlog, int *ret_fd)
 	if (r == 0)
 		*ret_fd = fd;
 	return r;
+}
+
+/*
+ * --- listeners of somebody else's -------------------------------------------------------------
+ */
+
+int
+listener_prepare(int fd)
+{
+	struct listener_address address;
+	int flags = fcntl(fd, F_GETFL), r;
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return -errno;
+	r = listener_address_get(fd, &address);
+	if (r < 0 || address.address.ss_family == AF_UNIX)
+		return r;
+	return set_inherited_options(fd);
+}
+
+bool
+listener_address_is_same(
+    const struct listener_address *a, const struct listener_address *b, bool any_port)
+{
+	int family = a->address.ss_family;
+
+	if (family != b->address.ss_family ||
+	    (!any_port && listener_address_port(a) != listener_address_port(b)))
+		return false;
+	if (family == AF_INET)
+		return ((const struct sockaddr_in *)&a->address)->sin_addr.s_addr ==
+		       ((const struct sockaddr_in *)&b->address)->sin_addr.s_addr;
+	if (family == AF_INET6)
+		return IN6_ARE_ADDR_EQUAL(&((const struct sockaddr_in6 *)&a->address)->sin6_addr,
+			   &((const struct sockaddr_in6 *)&b->address)->sin6_addr) &&
+		       ((const struct sockaddr_in6 *)&a->address)->sin6_scope_id ==
+			   ((const struct sockaddr_in6 *)&b->address)->sin6_scope_id;
+	return false;
+}
+
+void
+listener_text(int fd, char ret_text[LISTENER_TEXT_MAX])
+{
+	struct listener_address address;
+	const struct sockaddr_un *un = (const struct sockaddr_un *)&address.address;
+	const size_t head = offsetof(struct sockaddr_un, sun_path);
+	char text[SOCKET_TEXT_MAX];
+	size_t n;
+
+	if (listener_address_get(fd, &address) < 0) {
+		(void)snprintf(ret_text, LISTENER_TEXT_MAX, "unknown");
+		return;
+	}
+	if (address.address.ss_family != AF_UNIX) {
+		socket_address_text(
+		    (const struct sockaddr *)&address.address, address.length, text);
+		(void)snprintf(ret_text, LISTENER_TEXT_MAX, "%s", text);
+		return;
+	}
+	n = min_size(max_size(address.length, head) - head, sizeof(un->sun_path));
+	/* An abstract name begins with NUL, and ends with the address. */
+	if (n > 0 && un->sun_path[0] == '\0')
+		(void)snprintf(
+		    ret_text, LISTENER_TEXT_MAX, "unix:@%.*s", (int)n - 1, un->sun_path + 1);
+	else
+		(void)snprintf(ret_text, LISTENER_TEXT_MAX, "unix:%.*s", (int)n, un->sun_path);
 }

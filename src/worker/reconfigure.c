@@ -5,7 +5,6 @@
 #include "worker/reconfigure.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -37,16 +36,6 @@ reconfigure_lengths(const struct conf *conf, uint32_t *ret_length_ms)
 	ret_length_ms[DEADLINE_PONG] = conf->gateway.pong_timeout_ms;
 	ret_length_ms[DEADLINE_MESSAGE] = conf->gateway.message_timeout_ms;
 	ret_length_ms[DEADLINE_CLOSE] = LINGER_MS;
-}
-
-void
-reconfigure_address(struct gateway *g)
-{
-	const char *host = g->conf->gateway.host;
-	bool ipv6 = strchr(host, ':') != NULL;
-
-	snprintf(g->address, sizeof(g->address), "%s://%s%s%s:%u", g->tls != NULL ? "wss" : "ws",
-	    ipv6 ? "[" : "", host, ipv6 ? "]" : "", g->port);
 }
 
 static int
@@ -83,7 +72,6 @@ put_in_force_take(struct reconfigure *reconfigure, struct gateway *g, struct con
 	g->conf = conf;
 	tls_context_unref(g->tls);
 	g->tls = tls;
-	reconfigure_address(g);
 	change_auth_take(g, auth);
 	conf_free(reconfigure->own);
 	reconfigure->own = conf;

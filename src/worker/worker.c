@@ -181,8 +181,8 @@ fill_names(struct gateway *g, const struct inherit *inherit)
 {
 	if (gethostname(g->host, sizeof(g->host) - 1) != 0)
 		snprintf(g->host, sizeof(g->host), "localhost");
-	g->port = inherit->port;
-	reconfigure_address(g);
+	g->listen_fds = inherit->listen_fds;
+	g->listen_count = inherit->listen_count;
 }
 
 static struct deadlines *

@@ -130,7 +130,6 @@ stage_gateway_init(struct gateway *g, unsigned slot)
 	list_init(&g->graveyard);
 	list_init(&g->pendings);
 	snprintf(g->host, sizeof(g->host), "stage");
-	snprintf(g->address, sizeof(g->address), "ws://127.0.0.1:1");
 	g->generation = roster_start(g->roster, slot, getpid(), clock_real_ms(), clock_mono_ms());
 	census_refresh(g);
 	g->poller = poller_new(connection_on_ready);

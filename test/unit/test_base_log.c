@@ -38,7 +38,7 @@ teardown(void **state)
 static void
 configure(enum log_level level, enum log_format format)
 {
-	log_configure(&(struct log_setup){ level, format, pipe_fds[1], -1 });
+	log_configure(&(struct log_setup){ level, format, pipe_fds[1], -1, false });
 	log_set_process("worker 0");
 }
 
@@ -182,11 +182,36 @@ test_both_sinks(void **state)
 
 	(void)state;
 	assert_int_equal(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
-	log_configure(&(struct log_setup){ LOG_LEVEL_INFO, LOG_FORMAT_TEXT, pipe_fds[1], fds[1] });
+	log_configure(
+	    &(struct log_setup){ LOG_LEVEL_INFO, LOG_FORMAT_TEXT, pipe_fds[1], fds[1], false });
 	log_info("to both");
 	assert_true(take() > 0);
 	assert_true(read(fds[0], other, sizeof(other) - 1) > 0);
 	assert_string_equal(got, other);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* What the journal takes for a line's priority stands in front of it there, and only there. */
+static void
+test_priority(void **state)
+{
+	static const char *const expected[] = { "<7>", "<6>", "<4>", "<3>" };
+	int fds[2];
+	char other[256];
+
+	(void)state;
+	assert_int_equal(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+	for (enum log_level level = LOG_LEVEL_DEBUG; level <= LOG_LEVEL_ERROR; level++) {
+		log_configure(&(struct log_setup){
+		    LOG_LEVEL_DEBUG, LOG_FORMAT_TEXT, pipe_fds[1], fds[1], true });
+		log_write(level, 0, "with a priority");
+		memset(other, 0, sizeof(other));
+		assert_true(read(fds[0], other, sizeof(other) - 1) > 0);
+		assert_memory_equal(other, expected[level], 3);
+		assert_true(take() > 0);
+		assert_string_equal(other + 3, got);
+	}
 	close(fds[0]);
 	close(fds[1]);
 }
@@ -221,7 +246,7 @@ test_keeps_errno_and_reads_it(void **state)
 	assert_int_equal(errno, ENOENT);
 	take();
 	assert_string_equal(behind_time(got), " info  worker 0 open: No such file or directory\n");
-	log_configure(&(struct log_setup){ LOG_LEVEL_INFO, LOG_FORMAT_TEXT, 9999, -1 });
+	log_configure(&(struct log_setup){ LOG_LEVEL_INFO, LOG_FORMAT_TEXT, 9999, -1, false });
 	errno = ENOENT;
 	log_info("to no descriptor");
 	assert_int_equal(errno, ENOENT);
@@ -277,7 +302,7 @@ test_full_disk_tears_no_second_line(void **state)
 	assert_true(fd >= 0);
 	assert_int_equal(unlink(name), 0);
 	limit_file_size(10);
-	log_configure(&(struct log_setup){ LOG_LEVEL_INFO, LOG_FORMAT_TEXT, fd, -1 });
+	log_configure(&(struct log_setup){ LOG_LEVEL_INFO, LOG_FORMAT_TEXT, fd, -1, false });
 	log_set_process("worker 0");
 	log_info("first");
 	limit_file_size(RLIM_INFINITY);
@@ -336,6 +361,7 @@ main(void)
 		log_test(test_level_decides),
 		log_test(test_long_messages_are_cut),
 		log_test(test_both_sinks),
+		log_test(test_priority),
 		log_test(test_another_file),
 		log_test(test_keeps_errno_and_reads_it),
 		log_test(test_full_pipe_loses_whole_lines),
