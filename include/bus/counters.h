@@ -65,6 +65,8 @@ struct counters {
 	_Atomic uint64_t events_compressed; /* each once in each worker */
 	_Atomic uint64_t compression_saved_bytes; /* that clients were not sent */
 	_Atomic uint64_t messages_inflated;	  /* of clients */
+	_Atomic uint64_t events_directed;	  /* published to a connection alone */
+	_Atomic uint64_t directed_lost; /* of them: it was not there, or closed as too slow */
 	_Atomic uint64_t handshakes[COUNTERS_HANDSHAKES];
 	_Atomic uint64_t tls_handshakes[COUNTERS_TLS];
 	_Atomic uint64_t closes[COUNTERS_CLOSES];

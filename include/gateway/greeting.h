@@ -24,8 +24,7 @@ struct greeting_position {
  * Whether the position is one of this stream, and all that came after it is retained. It may be ahead of this
  * worker, where another one was faster.
  */
-bool greeting_is_recovered(
-    const struct gateway *gateway, const struct greeting_position *position);
+bool greeting_is_recovered(const struct gateway *gateway, const struct greeting_position *position);
 
 /* Writes the member "server" into the object that the caller has open. */
 void greeting_write_server(const struct connection *connection, struct jsonw *w);

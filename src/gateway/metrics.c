@@ -85,6 +85,11 @@ static const struct scalar {
 	    offsetof(struct counters, events_compressed) },
 	{ "compression_saved_bytes", "bytes", "Bytes that compression spared clients.",
 	    offsetof(struct counters, compression_saved_bytes) },
+	{ "events_directed", NULL, "Events published to one connection alone.",
+	    offsetof(struct counters, events_directed) },
+	{ "events_directed_lost", NULL,
+	    "Of them, those whose connection was at its end, too slow, or may get no events.",
+	    offsetof(struct counters, directed_lost) },
 	{ "messages_inflated", NULL, "Messages that clients sent compressed.",
 	    offsetof(struct counters, messages_inflated) },
 };
