@@ -32,8 +32,7 @@ static struct connection *
 find_receiver(struct gateway *g, uint32_t id)
 {
 	struct byid_link *link = byid_find(&g->by_id, id);
-	struct connection *c =
-	    link != NULL ? container_of(link, struct connection, by_id) : NULL;
+	struct connection *c = link != NULL ? container_of(link, struct connection, by_id) : NULL;
 
 	if (c == NULL || c->audience == NULL || !identity_has(c->identity, SCOPE_READ))
 		return NULL;
@@ -133,8 +132,8 @@ write_event(struct buf *out, const struct publication *p, const char *id)
 }
 
 int
-direct_publish(struct gateway *g, uint32_t conn_id, const struct publication *p,
-    char ret_id[DIRECT_ID_MAX])
+direct_publish(
+    struct gateway *g, uint32_t conn_id, const struct publication *p, char ret_id[DIRECT_ID_MAX])
 {
 	struct buf *mail = &g->reply;
 	unsigned slot = 0;
