@@ -15,6 +15,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/span.h"
+#include "gateway/byid.h"
 
 struct audiences;
 struct auth;
@@ -96,6 +97,7 @@ struct gateway {
 
 	/* connections: all of them, those with output to flush, those to free after this turn */
 	struct list connections;
+	struct byid by_id; /* those that are open */
 	struct list dirty;
 	struct list dirty_end; /* marks how far a turn goes */
 	struct list graveyard;

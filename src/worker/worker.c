@@ -31,6 +31,7 @@
 #include "gateway/context.h"
 #include "gateway/deadlines.h"
 #include "gateway/switchboard.h"
+#include "gateway/direct.h"
 #include "gateway/fanout.h"
 #include "gateway/peers.h"
 #include "gateway/poller.h"
@@ -229,6 +230,8 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	g->recent = recent_new();
 	g->peers = peers_new(roll_part_write);
 	g->reloads = reloads_new(inherit->control_fd);
+	if (g->peers != NULL)
+		peers_listen(g->peers, MAIL_EVENT, direct_on_mail);
 	return g->read_buffer != NULL && g->poller != NULL && g->deadlines != NULL &&
 	       g->auth != NULL && g->audiences != NULL && g->fanout != NULL && g->catchup != NULL &&
 	       g->stuck != NULL && g->deflate != NULL && g->publisher != NULL &&
