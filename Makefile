@@ -299,6 +299,10 @@ bench: $(BUILD)/lurkbot bench-program ## measure fan-out and requests
 bench-slow: $(BUILD)/lurkbot bench-program ## the cost of clients that do not read
 	LURKBOT=$(BUILD)/lurkbot LURKBOT_BENCH=$(BUILD)/lurkbot-bench test/bench/slow
 
+.PHONY: bench-tls
+bench-tls: $(BUILD)/lurkbot bench-program ## the cost of TLS
+	LURKBOT=$(BUILD)/lurkbot LURKBOT_BENCH=$(BUILD)/lurkbot-bench test/bench/tls
+
 .PHONY: bench-peers
 bench-peers: $(BUILD)/lurkbot bench-program ## the same beside nchan, Mosquitto, NATS and bare loops
 	LURKBOT=$(BUILD)/lurkbot LURKBOT_BENCH=$(BUILD)/lurkbot-bench BARELOOP=$(BUILD)/bareloop \
