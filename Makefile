@@ -303,6 +303,10 @@ bench-slow: $(BUILD)/lurkbot bench-program ## the cost of clients that do not re
 bench-deflate: $(BUILD)/lurkbot bench-program ## what compression costs and saves
 	LURKBOT=$(BUILD)/lurkbot LURKBOT_BENCH=$(BUILD)/lurkbot-bench test/bench/deflate
 
+.PHONY: bench-tls
+bench-tls: $(BUILD)/lurkbot bench-program ## the cost of TLS
+	LURKBOT=$(BUILD)/lurkbot LURKBOT_BENCH=$(BUILD)/lurkbot-bench test/bench/tls
+
 .PHONY: bench-peers
 bench-peers: $(BUILD)/lurkbot bench-program ## the same beside nchan, Mosquitto, NATS and bare loops
 	LURKBOT=$(BUILD)/lurkbot LURKBOT_BENCH=$(BUILD)/lurkbot-bench BARELOOP=$(BUILD)/bareloop \
