@@ -382,9 +382,9 @@ check-security: $(BUILD)/lurkbot ## let testssl.sh and slowhttptest loose on a g
 
 .PHONY: check-systemd
 check-systemd: $(BUILD)/lurkbot ## the units under a real systemd, in a container (root)
-	@mkdir -p $(BUILD)/systemd
-	@for unit in contrib/systemd/*.service contrib/systemd/*.socket; do \
-		sed 's|/usr/bin/lurkbot|/opt/lurkbot/bin/lurkbot|' $$unit >$(BUILD)/systemd/$${unit##*/}; done
+	@mkdir -p $(BUILD)/systemd/user
+	@cd contrib/systemd && for unit in *.service *.socket user/*.service user/*.socket; do sed \
+		's|/usr/bin/lurkbot|/opt/lurkbot/bin/lurkbot|' $$unit >$(CURDIR)/$(BUILD)/systemd/$$unit; done
 	$(begin)
 	$(measure) check-systemd test/systemd/check $(BUILD)/lurkbot $(BUILD)/systemd
 	$(end)
