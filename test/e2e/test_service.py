@@ -163,6 +163,15 @@ def test_failure_is_told(service, manager):
     assert not manager.having(FDSTORE=True)
 
 
+def test_bad_configuration_is_told(service, manager):
+    """To the service manager, and to the journal as errors."""
+    gateway = service(announce={"JOURNAL_STREAM": "$(stat -Lc %d:%i /dev/stderr)"}, workers="many")
+    gateway.launch()
+    assert "configuration" in manager.wait(ERRNO="22")["STATUS"]
+    gateway.wait_line(r"^<3>.*gateway.workers: must be an integer")
+    gateway.has_failed(2)
+
+
 def test_a_daemon_says_who_it_is(service, manager, tmp_path):
     gateway = service()
     os.makedirs(gateway.home)
