@@ -35,6 +35,7 @@ struct call {
 	enum call_state state;
 	bool has_seat, needs_cancel, has_reserve, has_waited;
 	uint64_t token;
+	uint64_t ticket;	  /* of bus/idempotency, 0: none */
 	uint64_t number;	  /* in the order of arrival */
 	uint64_t end_ms;	  /* of its time: what the provider is told is what is left */
 	struct seats_place place; /* of its seat; or of the provider of its session */

@@ -36,6 +36,7 @@ struct call_request {
 	uint32_t timeout_ms;	 /* that the provider is told; who asks counts it */
 	uint32_t conn_id;	 /* who asks */
 	struct span client_id;
+	uint64_t ticket; /* of bus/idempotency; 0: none */
 };
 
 /* The word and the sentence for a failure. */

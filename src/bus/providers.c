@@ -463,6 +463,13 @@ providers_news(struct providers *providers, unsigned slot)
 	return news;
 }
 
+void
+providers_tell_all(struct providers *providers)
+{
+	providers_view_tell_all(providers);
+	failpoint("news");
+}
+
 bool
 providers_has_news(const struct providers *providers, unsigned slot)
 {

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "bus/bell.h"
+#include "bus/idempotency.h"
 #include "bus/mailbox.h"
 #include "bus/roster.h"
 #include "bus/segment.h"
@@ -38,6 +39,7 @@ call_new(struct gateway *g, const struct call_request *request, const struct cal
 	list_init(&call->line);
 	list_init(&call->all);
 	call->gateway = g;
+	call->ticket = request->ticket;
 	call->sink = sink;
 	call->owner = owner;
 	call->state = CALL_LOCKED;
@@ -121,6 +123,7 @@ build_body(struct call *call, struct buf *body)
 	uint64_t now_ms = clock_mono_ms();
 	struct post_call head = {
 		.conn_id = call->place.conn_id,
+		.ticket = call->ticket,
 		.timeout_ms = call->end_ms > now_ms ? (uint32_t)(call->end_ms - now_ms) : 1,
 	};
 
@@ -161,6 +164,8 @@ call_send(struct call *call, unsigned provider, struct span text)
 
 	call->slot = routes_copy(g->routes)->providers[provider].slot;
 	call->generation = roster_generation(g->roster, call->slot);
+	/* Before it is sent: whoever dies, one of the two ends it. */
+	idempotency_hand_over(g->idempotency, call->ticket, call->slot);
 	r = post(call, text);
 	if (r == 0) {
 		call->state = CALL_SENT;
@@ -172,6 +177,7 @@ call_send(struct call *call, unsigned provider, struct span text)
 		call->text = span_make(NULL, 0);
 		return 0;
 	}
+	idempotency_take_back(g->idempotency, call->ticket);
 	release(call);
 	if (r == -ETIMEDOUT)
 		return -EAGAIN;

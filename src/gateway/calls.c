@@ -168,6 +168,13 @@ calls_start(struct gateway *g, const struct call_request *request, const struct 
 }
 
 void
+call_hand_to(struct call *call, const struct call_sink *sink, void *owner)
+{
+	call->sink = sink;
+	call->owner = owner;
+}
+
+void
 call_cancel(struct call *call)
 {
 	if (call->state == CALL_WAITING)
@@ -231,11 +238,11 @@ settle_owed(struct gateway *g)
 }
 
 void
-calls_turn(struct gateway *g)
+calls_turn(struct gateway *g, uint64_t news)
 {
 	if (!list_is_empty(&g->calls->owed))
 		settle_owed(g);
-	callline_turn(g);
+	callline_turn(g, news);
 }
 
 void

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/parse.h"
 #include "bus/bell.h"
@@ -20,6 +21,7 @@
 #include "bus/segment.h"
 #include "conf/conf.h"
 #include "gateway/context.h"
+#include "gateway/keep.h"
 #include "gateway/message.h"
 #include "gateway/post.h"
 #include "proto/reply.h"
@@ -45,6 +47,9 @@ struct job {
 	struct list of_offering;
 	struct offering *offering;
 	uint64_t token;
+	uint64_t
+	    ticket; /* of bus/idempotency: its answer is kept, and it outlives its caller; 0: none */
+	uint64_t end_ms;
 	unsigned slot; /* of the caller's worker */
 	uint32_t generation;
 };
@@ -217,7 +222,8 @@ find_offering(const struct gateway *g, uint32_t conn_id)
 }
 
 static struct job *
-job_new(struct gateway *g, struct offering *offering, const struct mail *mail)
+job_new(struct gateway *g, struct offering *offering, const struct mail *mail,
+    const struct post_call *head)
 {
 	struct job *job = mem_zalloc(sizeof(*job));
 
@@ -225,6 +231,8 @@ job_new(struct gateway *g, struct offering *offering, const struct mail *mail)
 		return NULL;
 	job->offering = offering;
 	job->token = mail->token;
+	job->ticket = head->ticket;
+	job->end_ms = clock_mono_ms() + head->timeout_ms;
 	job->slot = mail->from_slot;
 	job->generation = mail->from_generation;
 	list_append(&g->jobs->buckets[job->token % BUCKETS], &job->bucket);
@@ -278,7 +286,8 @@ on_call(struct gateway *g, const struct mail *mail)
 	    "{\"id\":\"gw-%" PRIx64 "\",\"type\":\"request\",\"timeoutMs\":%" PRIu32 ",",
 	    mail->token, head.timeout_ms);
 	buf_append_span(frame, span_skip(mail->body, sizeof(head)));
-	if (offering == NULL || buf_status(frame) != 0 || job_new(g, offering, mail) == NULL) {
+	if (offering == NULL || buf_status(frame) != 0 ||
+	    job_new(g, offering, mail, &head) == NULL) {
 		refuse(g, mail);
 		return;
 	}
@@ -299,17 +308,23 @@ queue_cancel(struct job *job)
 	message_queue(job->offering->connection, WS_TEXT, span_make(text, (size_t)n));
 }
 
+/* The job is over, and the provider is told so. */
+static void
+cancel(struct gateway *g, struct job *job)
+{
+	struct job gone = *job;
+
+	job_free(g, job);
+	queue_cancel(&gone);
+}
+
 static void
 on_cancel(struct gateway *g, const struct mail *mail)
 {
 	struct job *job = find_job(g, mail->token);
-	struct job gone;
 
-	if (job == NULL || job->slot != mail->from_slot || job->generation != mail->from_generation)
-		return;
-	gone = *job;
-	job_free(g, job);
-	queue_cancel(&gone);
+	if (job != NULL && job->slot == mail->from_slot && job->generation == mail->from_generation)
+		cancel(g, job);
 }
 
 void
@@ -399,6 +414,7 @@ pass_error(const struct answer *to, struct job *job, struct span text)
 		answer_fault(to, &fault);
 		return;
 	}
+	keep_error(g, job->ticket, code, text);
 	buf_reset(error);
 	buf_append_byte(error, (char)code);
 	buf_append_span(error, text);
@@ -415,6 +431,7 @@ jobs_response(const struct answer *to, const struct envelope *frame)
 {
 	struct connection *c = to->connection;
 	struct job *job = find_by_id(c, frame->id);
+	struct span result;
 
 	if (job == NULL) {
 		count_stray(c);
@@ -424,8 +441,10 @@ jobs_response(const struct answer *to, const struct envelope *frame)
 		pass_error(to, job, frame->error.text);
 		return;
 	}
-	tell_caller(c->gateway, job, MAIL_RESULT,
-	    frame->result.kind == JSON_ABSENT ? SPAN("null") : frame->result.text);
+	result = frame->result.kind == JSON_ABSENT ? SPAN("null") : frame->result.text;
+	/* Kept before it is told, so that it is known whatever becomes of the caller's worker. */
+	keep_result(c->gateway, job->ticket, result);
+	tell_caller(c->gateway, job, MAIL_RESULT, result);
 	job_free(c->gateway, job);
 }
 
@@ -440,6 +459,19 @@ jobs_progress(const struct answer *to, const struct envelope *frame)
 	else
 		tell_caller(c->gateway, job, MAIL_PROGRESS,
 		    frame->payload.kind == JSON_ABSENT ? SPAN("null") : frame->payload.text);
+}
+
+/* Where nobody lives who would say what became of a job, it is said here. */
+static void
+end_orphan(struct gateway *g, const struct job *job, enum error_code code, const char *reason,
+    const char *sentence)
+{
+	struct reply_error error = { .code = code, .reason = reason };
+
+	if (job->ticket == 0 || !post_is_dead(g, job->slot, job->generation))
+		return;
+	reply_error_say(&error, "%s", sentence);
+	keep_failure(g, job->ticket, &error);
 }
 
 /* --- providers ------------------------------------------------------------------------------ */
@@ -519,6 +551,8 @@ jobs_leave(struct connection *c)
 		struct job *job = container_of(at, struct job, of_offering);
 
 		tell_caller(g, job, MAIL_GONE, SPAN(""));
+		end_orphan(g, job, ERROR_UNAVAILABLE, "provider-gone",
+		    "The provider of this method has gone");
 		job_free(g, job);
 	}
 	list_remove(&offering->link);
@@ -579,20 +613,33 @@ jobs_turn(struct gateway *g)
 		look_at_the_full(g);
 }
 
-void
-jobs_look(struct gateway *g)
+/* A job that nobody waits for any more, or NULL. */
+static struct job *
+find_dead(const struct gateway *g, struct list *bucket, uint64_t now_ms)
 {
-	struct list *at, *tmp;
+	struct list *at;
 
+	LIST_FOREACH (at, bucket) {
+		struct job *job = container_of(at, struct job, bucket);
+
+		if (post_is_dead(g, job->slot, job->generation) &&
+		    (job->ticket == 0 || job->end_ms <= now_ms))
+			return job;
+	}
+	return NULL;
+}
+
+void
+jobs_look(struct gateway *g, uint64_t now_ms)
+{
 	for (unsigned i = 0; i < BUCKETS; i++) {
-		LIST_FOREACH_SAFE (at, tmp, &g->jobs->buckets[i]) {
-			struct job *job = container_of(at, struct job, bucket);
-			struct job gone = *job;
+		struct job *job;
 
-			if (!post_is_dead(g, job->slot, job->generation))
-				continue;
-			job_free(g, job);
-			queue_cancel(&gone);
+		/* Each time from the beginning: a cancel can end the provider's connection, and all its jobs. */
+		while ((job = find_dead(g, &g->jobs->buckets[i], now_ms)) != NULL) {
+			end_orphan(g, job, ERROR_AGENT_TIMEOUT, "timeout",
+			    "No answer within timeoutMs; ask again with a longer one");
+			cancel(g, job);
 		}
 	}
 }
