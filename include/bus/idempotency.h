@@ -46,9 +46,9 @@ typedef uint64_t idempotency_ticket;
 struct idempotency_call {
 	struct span identity; /* caller, method and key, unambiguously */
 	struct span params;
-	unsigned slot;	      /* of the caller's worker */
-	uint64_t now_ms;      /* CLOCK_MONOTONIC */
-	uint32_t timeout_ms;  /* of the call */
+	unsigned slot;	     /* of the caller's worker */
+	uint64_t now_ms;     /* CLOCK_MONOTONIC */
+	uint32_t timeout_ms; /* of the call */
 };
 
 /* For bus/segment alone. */
@@ -66,8 +66,8 @@ enum idempotency_verdict idempotency_begin(struct idempotency *idempotency,
     struct buf *into) must_check;
 
 /* Looks what became of a call that was RUNNING: RUNNING, ANSWER, NOT_KEPT, GONE, LOCKED or NO_MEMORY. */
-enum idempotency_verdict idempotency_look(struct idempotency *idempotency, idempotency_ticket ticket,
-    unsigned *ret_kind, struct buf *into) must_check;
+enum idempotency_verdict idempotency_look(struct idempotency *idempotency,
+    idempotency_ticket ticket, unsigned *ret_kind, struct buf *into) must_check;
 
 /* The call is about to be handed to the worker of `slot`: with that it has begun to happen. */
 void idempotency_hand_over(
@@ -96,8 +96,8 @@ bool idempotency_forget(struct idempotency *idempotency, idempotency_ticket tick
 void idempotency_clear_slot(struct idempotency *idempotency, unsigned slot);
 
 /* Entries that are running, and that are finished, at now_ms (CLOCK_MONOTONIC). */
-void idempotency_count(const struct idempotency *idempotency, uint64_t now_ms, unsigned *ret_running,
-    unsigned *ret_finished);
+void idempotency_count(const struct idempotency *idempotency, uint64_t now_ms,
+    unsigned *ret_running, unsigned *ret_finished);
 /* How often a process died with the lock in its hand; as ring_stuck_holder. */
 uint64_t idempotency_recoveries(const struct idempotency *idempotency);
 pid_t idempotency_stuck_holder(struct idempotency *idempotency, uint64_t limit_ms);

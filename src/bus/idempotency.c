@@ -124,8 +124,8 @@ is_whole(const struct idempotency_shared *shared, const struct idempotency_entry
 
 /* Whether the place can be taken by a new call without a loss. */
 static bool
-is_over(const struct idempotency_shared *shared, const struct idempotency_entry *entry,
-    uint64_t now_ms)
+is_over(
+    const struct idempotency_shared *shared, const struct idempotency_entry *entry, uint64_t now_ms)
 {
 	uint32_t state = LOAD(&entry->state);
 
@@ -161,8 +161,8 @@ put(struct idempotency_shared *shared, struct idempotency_entry *entry, struct s
 }
 
 static enum idempotency_verdict
-get(const struct idempotency_shared *shared, const struct idempotency_entry *entry, unsigned *ret_kind,
-    struct buf *into)
+get(const struct idempotency_shared *shared, const struct idempotency_entry *entry,
+    unsigned *ret_kind, struct buf *into)
 {
 	uint32_t state = LOAD(&entry->state);
 	size_t offset = entry->position % IDEMPOTENCY_DATA;
@@ -237,8 +237,8 @@ claim(struct idempotency_shared *shared, struct idempotency_entry *entry,
 
 static enum idempotency_verdict
 begin_locked(struct idempotency_shared *shared, const struct idempotency_call *call,
-    const uint64_t key[2], const uint64_t params[2], struct idempotency_entry **ret, unsigned *ret_kind,
-    struct buf *into)
+    const uint64_t key[2], const uint64_t params[2], struct idempotency_entry **ret,
+    unsigned *ret_kind, struct buf *into)
 {
 	bool is_found;
 	struct idempotency_entry *entry = find(shared, key, call->now_ms, &is_found);

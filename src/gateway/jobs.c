@@ -23,6 +23,7 @@
 #include "gateway/context.h"
 #include "gateway/keep.h"
 #include "gateway/message.h"
+#include "gateway/parcels.h"
 #include "gateway/post.h"
 #include "proto/reply.h"
 
@@ -37,7 +38,6 @@ struct offering {
 	struct connection *connection;
 	struct list jobs;
 	unsigned count;
-	unsigned parcels; /* that wait for room */
 	bool is_listed, is_full;
 	struct seats_place place;
 };
@@ -54,18 +54,10 @@ struct job {
 	uint32_t generation;
 };
 
-/* Mail that found no room. */
-struct parcel {
-	struct list link;
-	struct offering *offering; /* NULL: gone, or its own doing does not matter */
-	struct post_letter letter;
-	uint32_t generation;
-	char bytes[];
-};
-
 struct jobs {
 	struct list buckets[BUCKETS];
-	struct list offerings, leaving, parcels;
+	struct list offerings, leaving;
+	struct parcels *parcels;
 	struct buf error;
 	unsigned full; /* offerings that are */
 };
@@ -77,11 +69,15 @@ jobs_new(void)
 
 	if (jobs == NULL)
 		return NULL;
+	jobs->parcels = parcels_new();
+	if (jobs->parcels == NULL) {
+		mem_free(jobs);
+		return NULL;
+	}
 	for (unsigned i = 0; i < BUCKETS; i++)
 		list_init(&jobs->buckets[i]);
 	list_init(&jobs->offerings);
 	list_init(&jobs->leaving);
-	list_init(&jobs->parcels);
 	return jobs;
 }
 
@@ -92,10 +88,7 @@ jobs_free(struct jobs *jobs)
 
 	if (jobs == NULL)
 		return;
-	while ((first = list_first(&jobs->parcels)) != NULL) {
-		list_remove(first);
-		mem_free(container_of(first, struct parcel, link));
-	}
+	parcels_free(jobs->parcels);
 	while ((first = list_first(&jobs->leaving)) != NULL) {
 		list_remove(first);
 		mem_free(container_of(first, struct offering, link));
@@ -105,29 +98,6 @@ jobs_free(struct jobs *jobs)
 }
 
 /* --- mail to callers ------------------------------------------------------------------------ */
-
-/* Keeps it until there is room. Without memory for that the caller gets its answer from its time-out. */
-static void
-keep(struct gateway *g, struct offering *offering, const struct post_letter *letter,
-    uint32_t generation)
-{
-	struct parcel *parcel = mem_alloc(sizeof(*parcel) + letter->body.n);
-
-	if (parcel == NULL)
-		return;
-	*parcel =
-	    (struct parcel){ .offering = offering, .letter = *letter, .generation = generation };
-	if (letter->body.n > 0)
-		memcpy(parcel->bytes, letter->body.p, letter->body.n);
-	parcel->letter.body = span_make(parcel->bytes, letter->body.n);
-	list_init(&parcel->link);
-	list_append(&g->jobs->parcels, &parcel->link);
-	counters_add(&g->counters->answers_held, 1);
-	if (offering == NULL)
-		return;
-	if (offering->parcels++ == 0)
-		connection_pause(offering->connection);
-}
 
 static void
 tell_caller(struct gateway *g, const struct job *job, enum post_kind kind, struct span body)
@@ -139,46 +109,10 @@ tell_caller(struct gateway *g, const struct job *job, enum post_kind kind, struc
 		.body = body,
 		.uses_reserve = kind == MAIL_GONE,
 	};
-	int r = post_is_dead(g, job->slot, job->generation) ? 0 : post_send(g, &letter);
+	struct connection *c = job->offering->connection;
 
-	if (r == -EMSGSIZE)
-		log_conn_warning(job->offering->connection->id,
-		    "an answer of %zu bytes is longer than mail may be", body.n);
-	if (r == -ENOBUFS || r == -ETIMEDOUT)
-		keep(g, kind == MAIL_GONE ? NULL : job->offering, &letter, job->generation);
-}
-
-static void
-parcel_free(struct parcel *parcel)
-{
-	struct offering *offering = parcel->offering;
-
-	list_remove(&parcel->link);
-	if (offering != NULL && --offering->parcels == 0)
-		connection_resume(offering->connection);
-	mem_free(parcel);
-}
-
-/* In their order: where one finds no room, later ones for the same worker wait behind it. */
-static void
-send_parcels(struct gateway *g)
-{
-	struct list *at, *tmp;
-	unsigned full = UINT32_MAX;
-
-	LIST_FOREACH_SAFE (at, tmp, &g->jobs->parcels) {
-		struct parcel *parcel = container_of(at, struct parcel, link);
-		int r = 0;
-
-		if (parcel->letter.slot == full)
-			continue;
-		if (!post_is_dead(g, parcel->letter.slot, parcel->generation))
-			r = post_send(g, &parcel->letter);
-		if (r == -ENOBUFS || r == -ETIMEDOUT)
-			full = parcel->letter.slot;
-		else
-			parcel_free(parcel);
-	}
+	/* That there is none is not of its provider's doing, so that is read on. */
+	parcels_post(g->jobs->parcels, g, &letter, job->generation, kind == MAIL_GONE ? NULL : c);
 }
 
 /* --- jobs ----------------------------------------------------------------------------------- */
@@ -252,10 +186,8 @@ refuse(struct gateway *g, const struct mail *mail)
 		.token = mail->token,
 		.uses_reserve = true,
 	};
-	int r = post_send(g, &letter);
 
-	if (r == -ENOBUFS || r == -ETIMEDOUT)
-		keep(g, NULL, &letter, mail->from_generation);
+	parcels_post(g->jobs->parcels, g, &letter, mail->from_generation, NULL);
 }
 
 /* The provider takes less than it is given: no more for now. */
@@ -541,12 +473,7 @@ jobs_leave(struct connection *c)
 		return;
 	c->offering = NULL;
 	g->jobs->full -= offering->is_full;
-	LIST_FOREACH (at, &g->jobs->parcels) {
-		struct parcel *parcel = container_of(at, struct parcel, link);
-
-		if (parcel->offering == offering)
-			parcel->offering = NULL;
-	}
+	parcels_forget(g->jobs->parcels, c);
 	LIST_FOREACH_SAFE (at, tmp, &offering->jobs) {
 		struct job *job = container_of(at, struct job, of_offering);
 
@@ -599,8 +526,7 @@ jobs_turn(struct gateway *g)
 {
 	struct list *at, *tmp;
 
-	if (!list_is_empty(&g->jobs->parcels))
-		send_parcels(g);
+	parcels_turn(g->jobs->parcels, g);
 	LIST_FOREACH_SAFE (at, tmp, &g->jobs->leaving) {
 		struct offering *offering = container_of(at, struct offering, link);
 

@@ -22,8 +22,7 @@ static void
 finish(struct gateway *g, idempotency_ticket ticket, unsigned kind, struct span answer)
 {
 	if (ticket != 0)
-		tell(g,
-		    idempotency_finish(g->idempotency, ticket, kind, answer, clock_mono_ms()));
+		tell(g, idempotency_finish(g->idempotency, ticket, kind, answer, clock_mono_ms()));
 }
 
 void
@@ -33,8 +32,7 @@ keep_result(struct gateway *g, idempotency_ticket ticket, struct span result)
 }
 
 void
-keep_error(
-    struct gateway *g, idempotency_ticket ticket, enum error_code code, struct span error)
+keep_error(struct gateway *g, idempotency_ticket ticket, enum error_code code, struct span error)
 {
 	finish(g, ticket, 1 + (unsigned)code, error);
 }

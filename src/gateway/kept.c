@@ -76,7 +76,8 @@ answer_as_first(const struct answer *to, enum idempotency_verdict verdict, unsig
 
 	if (verdict == IDEMPOTENCY_NOT_KEPT)
 		answer_fail(to, ERROR_UNAVAILABLE, "result-not-kept", NULL,
-		    "The first answer of this idempotencyKey was longer than %d bytes, which are not "
+		    "The first answer of this idempotencyKey was longer than %d bytes, which are "
+		    "not "
 		    "kept",
 		    IDEMPOTENCY_ANSWER_MAX);
 	else if (verdict == IDEMPOTENCY_NO_MEMORY)
@@ -122,11 +123,11 @@ static void
 write_identity(const struct connection *c, const struct envelope *frame, struct buf *out)
 {
 	const struct identity *identity = c->identity;
-	bool has_name = identity != NULL && identity->kind != IDENTITY_OPEN &&
-			identity->kind != IDENTITY_LOCAL;
-	struct span name = has_name	      ? span_cstr(identity->name) :
-			   c->hello != NULL ? c->hello->client.id :
-					      SPAN("");
+	bool has_name =
+	    identity != NULL && identity->kind != IDENTITY_OPEN && identity->kind != IDENTITY_LOCAL;
+	struct span name = has_name	      ? span_cstr(identity->name)
+			   : c->hello != NULL ? c->hello->client.id
+					      : SPAN("");
 
 	buf_reset(out);
 	buf_printf(out, "%c%zu %zu ", has_name ? 't' : 'c', name.n, frame->method.n);
@@ -251,7 +252,8 @@ adopted_free(struct adopted *adopted)
 }
 
 static void
-keep_what_failed(struct adopted *adopted, enum error_code code, const char *reason, const char *sentence)
+keep_what_failed(
+    struct adopted *adopted, enum error_code code, const char *reason, const char *sentence)
 {
 	struct reply_error error = { .code = code, .reason = reason };
 
@@ -302,9 +304,8 @@ kept_adopt(struct gateway *g, struct call *call, uint64_t ticket, uint64_t end_m
 		keep_nothing(g, ticket);
 		return;
 	}
-	*adopted = (struct adopted){
-		.gateway = g, .call = call, .ticket = ticket, .end_ms = end_ms
-	};
+	*adopted =
+	    (struct adopted){ .gateway = g, .call = call, .ticket = ticket, .end_ms = end_ms };
 	list_init(&adopted->link);
 	list_append(&g->kept->adopted, &adopted->link);
 	call_hand_to(call, &sink, adopted);
