@@ -28,7 +28,9 @@ struct deflate;
 struct directory;
 struct event_base;
 struct fanout;
+struct idempotency;
 struct jobs;
+struct kept;
 struct peers;
 struct poller;
 struct providers;
@@ -63,6 +65,7 @@ struct gateway {
 	struct roster *roster;
 	struct visitors *visitors;
 	struct providers *providers;
+	struct idempotency *idempotency;
 	uint32_t visitors_round; /* in which all connections are counted */
 	struct counters *counters;
 	unsigned slot;
@@ -81,9 +84,11 @@ struct gateway {
 	struct publisher *publisher;
 	struct recent *recent;
 	struct peers *peers;
-	struct routes *routes; /* these three: gateway/switchboard */
+	struct routes *routes; /* these four: gateway/switchboard */
 	struct calls *calls;
 	struct jobs *jobs;
+	struct kept *kept;
+	uint64_t mailed[5]; /* bit i: slot i was sent mail in this turn, see post_wake */
 	struct reloads *reloads;
 	struct catchup *catchup;
 	struct stuck_frames *stuck;

@@ -12,6 +12,7 @@
 #include "bus/counters.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
+#include "gateway/keep.h"
 #include "gateway/message.h"
 #include "proto/envelope.h"
 #include "proto/reply.h"
@@ -89,6 +90,7 @@ void
 answer_result(const struct answer *to, struct span result)
 {
 	count(to, 0);
+	keep_result(to->connection->gateway, to->ticket, result);
 	to->connection->answers->result(to, result);
 }
 
@@ -96,6 +98,7 @@ static void
 send_error(const struct answer *to, const struct reply_error *error)
 {
 	count(to, 1 + (unsigned)error->code);
+	keep_failure(to->connection->gateway, to->ticket, error);
 	to->connection->answers->error(to, error);
 }
 
@@ -103,6 +106,7 @@ void
 answer_error(const struct answer *to, enum error_code code, struct span error)
 {
 	count(to, 1 + (unsigned)code);
+	keep_error(to->connection->gateway, to->ticket, code, error);
 	to->connection->answers->error_text(to, code, error);
 }
 

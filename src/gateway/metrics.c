@@ -11,7 +11,9 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "bus/counters.h"
+#include "bus/idempotency.h"
 #include "bus/mailbox.h"
 #include "bus/providers.h"
 #include "bus/ring.h"
@@ -444,8 +446,18 @@ write_ring(const struct gateway *g, struct exposition *e)
 static void
 write_bus(const struct gateway *g, struct exposition *e)
 {
+	unsigned running, finished;
+
 	write_value(e, "providers", EXPOSITION_GAUGE, NULL, "Providers registered now.",
 	    providers_count(g->providers));
+	idempotency_count(g->idempotency, clock_mono_ms(), &running, &finished);
+	write_value(e, "idempotency_running", EXPOSITION_GAUGE, NULL,
+	    "Requests with an idempotency key that are under way.", running);
+	write_value(e, "idempotency_kept", EXPOSITION_GAUGE, NULL,
+	    "Answers to such requests that are kept for those who ask again.", finished);
+	write_value(e, "idempotency_mutex_recoveries", EXPOSITION_COUNTER, NULL,
+	    "Times that a process died while it held the lock of the idempotency keys.",
+	    idempotency_recoveries(g->idempotency));
 	write_value(e, "providers_mutex_recoveries", EXPOSITION_COUNTER, NULL,
 	    "Times that a process died while it held the lock of the providers.",
 	    providers_recoveries(g->providers));
