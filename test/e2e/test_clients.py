@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from fakegateway import FakeGateway
-from gateway import PATIENCE, connect, wait_for
+from gateway import connect, wait_for
 from peers import COMMANDS, play_program
 
 LANGUAGES = sorted(COMMANDS)
