@@ -234,6 +234,10 @@ reload-storm: $(BUILD)/lurkbot ## reload RELOADS times (1000), 20 a second, unde
 kills: $(BUILD)/lurkbot ## kill KILLS workers (25), then WHOLE times (5) everything, under clients
 	LURKBOT=$(CURDIR)/$(BUILD)/lurkbot /usr/bin/python3 test/e2e/kills.py
 
+.PHONY: provider-storm
+provider-storm: $(BUILD)/lurkbot ## kill workers, providers and clients for STORM_S seconds (600) under requests
+	LURKBOT=$(CURDIR)/$(BUILD)/lurkbot /usr/bin/python3 test/e2e/storm.py
+
 .PHONY: torture
 torture: $(BUILD)/torture ## kill KILLS of them, and count the time that others stood still
 	TORTURE_TIMES=1 $(BUILD)/torture $(KILLS)

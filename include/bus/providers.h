@@ -35,7 +35,8 @@ struct provider_offer {
 	uint64_t now_real_ms;
 	const struct span *methods; /* up to PROVIDER_METHODS_MAX, of up to PROVIDER_NAME_BYTES */
 	size_t methods_count;
-	const struct span *channels; /* up to PROVIDER_CHANNELS_MAX, of up to PROVIDER_CHANNEL_BYTES */
+	const struct span
+	    *channels; /* up to PROVIDER_CHANNELS_MAX, of up to PROVIDER_CHANNEL_BYTES */
 	size_t channels_count;
 	struct span description; /* up to PROVIDER_DESCRIPTION_BYTES - 1; n == 0: none */
 };
@@ -110,6 +111,9 @@ int providers_read(struct providers *providers, struct providers_copy *ret) must
  * directory_close_requests.
  */
 uint64_t providers_news(struct providers *providers, unsigned slot);
+
+/* Tells all processes that there is news, of whatever kind; then call bell_ring_all. */
+void providers_tell_all(struct providers *providers);
 
 /* The supervisor's, after reaping the process of `slot`: frees what it had, and tells all. */
 void providers_clear_slot(struct providers *providers, unsigned slot);

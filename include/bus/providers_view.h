@@ -32,8 +32,8 @@ struct providers {
 static inline unsigned
 providers_view_rows(const struct providers *providers)
 {
-	uint32_t used = atomic_load_explicit(
-	    &providers->parts.shared->rows_used, memory_order_relaxed);
+	uint32_t used =
+	    atomic_load_explicit(&providers->parts.shared->rows_used, memory_order_relaxed);
 
 	return used < PROVIDERS_MAX ? used : PROVIDERS_MAX;
 }
@@ -41,8 +41,8 @@ providers_view_rows(const struct providers *providers)
 static inline unsigned
 providers_view_slots(const struct providers *providers)
 {
-	uint32_t used = atomic_load_explicit(
-	    &providers->parts.shared->slots_used, memory_order_relaxed);
+	uint32_t used =
+	    atomic_load_explicit(&providers->parts.shared->slots_used, memory_order_relaxed);
 
 	return used < providers->parts.slot_count ? used : providers->parts.slot_count;
 }

@@ -38,9 +38,9 @@ struct seats_wanted {
 
 enum seats_verdict {
 	SEATS_TAKEN,
-	SEATS_WAITS, /* none is free: it counts as waiting, until seats_stop_waiting */
-	SEATS_FULL,  /* none is free, and too many wait */
-	SEATS_STALE, /* none of the places is there any more: read the directory again */
+	SEATS_WAITS,  /* none is free: it counts as waiting, until seats_stop_waiting */
+	SEATS_FULL,   /* none is free, and too many wait */
+	SEATS_STALE,  /* none of the places is there any more: read the directory again */
 	SEATS_LOCKED, /* the lock was not to be had: try again */
 };
 

@@ -19,6 +19,7 @@ struct answer {
 	struct span id;	     /* n == 0: the frame had no usable id */
 	unsigned method;     /* index for the metrics, METHOD_OTHER when there is none */
 	uint64_t started_ns; /* CLOCK_MONOTONIC at the arrival of the request */
+	uint64_t ticket;     /* of bus/idempotency: its answer is kept; 0: it is not */
 };
 
 /* Sends {"id","type":"response","result":result}; result is JSON text. */

@@ -15,43 +15,12 @@
 #include <stdint.h>
 
 #include "base/macros.h"
-#include "base/span.h"
-#include "proto/errors.h"
+#include "gateway/callsink.h"
 
 struct call;
 struct calls;
 struct gateway;
 struct mail;
-
-/* Why there will be no answer of the provider's. */
-enum call_failure {
-	CALL_PROVIDER_GONE, /* it has gone, or all of them while the request waited */
-	CALL_NO_ROOM,	    /* the mailbox of its worker is full */
-	CALL_TOO_LARGE,
-	CALL_BUSY, /* SEATS_LINE_MAX requests wait already */
-	CALL_NO_METHOD,
-	CALL_NO_MEMORY,
-	CALL_FAILURES,
-};
-
-struct call_sink {
-	/* JSON text, as the provider wrote it; the spans live as long as the callback runs. */
-	void (*on_result)(void *owner, struct span result);
-	/* The provider's ErrorShape, which is valid, and the code that stands in it. */
-	void (*on_error)(void *owner, enum error_code code, struct span error);
-	void (*on_failure)(void *owner, enum call_failure failure);
-	/* Any number of times before. May cancel the call. */
-	void (*on_progress)(void *owner, struct span payload);
-};
-
-struct call_request {
-	struct span method;
-	struct span params;	 /* JSON text; n == 0: none */
-	struct span session_key; /* n == 0: none */
-	uint32_t timeout_ms;	 /* that the provider is told; who asks counts it */
-	uint32_t conn_id;	 /* who asks */
-	struct span client_id;
-};
 
 /* NULL without memory. */
 struct calls *calls_new(void);
@@ -64,19 +33,18 @@ void calls_free(struct calls *calls);
 int calls_start(struct gateway *gateway, const struct call_request *request,
     const struct call_sink *sink, void *owner, struct call **ret) must_check;
 
+/* From now on somebody else waits for it. */
+void call_hand_to(struct call *call, const struct call_sink *sink, void *owner);
+
 /* Whoever asked does not wait any more. */
 void call_cancel(struct call *call);
 
 /* Mail of the kinds MAIL_PROGRESS, MAIL_RESULT, MAIL_ERROR and MAIL_GONE. */
 void calls_mail(struct gateway *gateway, const struct mail *mail);
 
-/* Acts on news of the directory, uses seats that were granted, tries again what could not be done. Each turn. */
-void calls_turn(struct gateway *gateway);
+/* Acts on news of the directory, uses seats that were granted, tries again what could not be done. Each turn: news is
+ * providers_news. */
+void calls_turn(struct gateway *gateway, uint64_t news);
 
 /* Ends the calls whose provider's worker has died. Some times a second, and after news. */
 void calls_look(struct gateway *gateway);
-
-/* The word and the sentence for a failure. */
-const char *call_failure_reason(enum call_failure failure);
-const char *call_failure_sentence(enum call_failure failure);
-enum error_code call_failure_code(enum call_failure failure);

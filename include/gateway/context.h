@@ -26,7 +26,9 @@ struct deflate;
 struct directory;
 struct event_base;
 struct fanout;
+struct idempotency;
 struct jobs;
+struct kept;
 struct peers;
 struct poller;
 struct providers;
@@ -61,6 +63,7 @@ struct gateway {
 	struct roster *roster;
 	struct visitors *visitors;
 	struct providers *providers;
+	struct idempotency *idempotency;
 	uint32_t visitors_round; /* in which all connections are counted */
 	struct counters *counters;
 	unsigned slot;
@@ -79,9 +82,10 @@ struct gateway {
 	struct publisher *publisher;
 	struct recent *recent;
 	struct peers *peers;
-	struct routes *routes; /* these three: gateway/exchange */
+	struct routes *routes; /* these four: gateway/exchange */
 	struct calls *calls;
 	struct jobs *jobs;
+	struct kept *kept;
 	struct reloads *reloads;
 	struct catchup *catchup;
 	struct stuck_frames *stuck;

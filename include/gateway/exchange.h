@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/macros.h"
 
@@ -20,5 +21,5 @@ void exchange_mail(struct gateway *gateway, const struct mail *mail);
 /* Once each turn of the loop, behind the mail. */
 void exchange_turn(struct gateway *gateway);
 
-/* Some times a second. */
-void exchange_tick(struct gateway *gateway);
+/* Some times a second (now_ms: CLOCK_MONOTONIC). */
+void exchange_tick(struct gateway *gateway, uint64_t now_ms);

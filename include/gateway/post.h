@@ -35,6 +35,7 @@ enum post_kind {
 struct post_call {
 	uint32_t conn_id; /* of the provider */
 	uint32_t timeout_ms;
+	uint64_t ticket; /* of bus/idempotency: the provider's worker keeps the answer; 0: none */
 };
 
 struct post_letter {

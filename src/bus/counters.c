@@ -55,4 +55,6 @@ counters_clear_gauges(struct counters *counters)
 	counters_set(&counters->websockets, 0);
 	counters_set(&counters->admin_subscribers, 0);
 	counters_set(&counters->catching_up, 0);
+	counters_set(&counters->calls_waiting, 0);
+	counters_set(&counters->jobs, 0);
 }

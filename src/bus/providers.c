@@ -218,8 +218,7 @@ fill_line(struct provider_line *line, const struct provider_offer *offer, const 
 }
 
 static int
-register_locked(
-    struct providers *providers, const struct provider_offer *offer, unsigned *ret_row)
+register_locked(struct providers *providers, const struct provider_offer *offer, unsigned *ret_row)
 {
 	struct providers_shared *shared = providers->parts.shared;
 	uint16_t methods[PROVIDER_METHODS_MAX];
@@ -462,6 +461,13 @@ providers_news(struct providers *providers, unsigned slot)
 	STORE(&own->news_seen, news);
 	failpoint("news_seen");
 	return news;
+}
+
+void
+providers_tell_all(struct providers *providers)
+{
+	providers_view_tell_all(providers);
+	failpoint("news");
 }
 
 bool

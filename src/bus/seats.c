@@ -70,7 +70,8 @@ grant(struct providers *providers, struct provider_line *line, unsigned row)
 {
 	unsigned slots = providers_view_slots(providers);
 
-	if (slots == 0 || LOAD(&line->is_full) || seats_in_flight(providers, row) >= line->concurrency)
+	if (slots == 0 || LOAD(&line->is_full) ||
+	    seats_in_flight(providers, row) >= line->concurrency)
 		return SEATS_NO_SLOT;
 	for (unsigned i = 1; i <= slots; i++) {
 		unsigned slot = (line->last_granted + i) % slots;

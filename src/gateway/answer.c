@@ -11,6 +11,7 @@
 #include "bus/counters.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
+#include "gateway/keep.h"
 #include "gateway/message.h"
 #include "proto/envelope.h"
 #include "proto/reply.h"
@@ -44,6 +45,7 @@ answer_result(const struct answer *to, struct span result)
 	buf_reset(reply);
 	reply_result(reply, to->id, result);
 	count(to, 0);
+	keep_result(to->connection->gateway, to->ticket, result);
 	send_reply(to);
 }
 
@@ -55,6 +57,7 @@ send_error(const struct answer *to, const struct reply_error *error)
 	buf_reset(reply);
 	reply_error(reply, to->id, error);
 	count(to, 1 + (unsigned)error->code);
+	keep_failure(to->connection->gateway, to->ticket, error);
 	send_reply(to);
 }
 
@@ -66,6 +69,7 @@ answer_error(const struct answer *to, enum error_code code, struct span error)
 	buf_reset(reply);
 	reply_error_text(reply, to->id, error);
 	count(to, 1 + (unsigned)code);
+	keep_error(to->connection->gateway, to->ticket, code, error);
 	send_reply(to);
 }
 

@@ -10,12 +10,17 @@
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/jobs.h"
-#include "gateway/methods.h"
 #include "gateway/routes.h"
 #include "proto/names.h"
 #include "proto/params.h"
 
-enum { REGISTER_METHODS, REGISTER_CHANNELS, REGISTER_CONCURRENCY, REGISTER_DESCRIPTION, REGISTER_PARAMS };
+enum {
+	REGISTER_METHODS,
+	REGISTER_CHANNELS,
+	REGISTER_CONCURRENCY,
+	REGISTER_DESCRIPTION,
+	REGISTER_PARAMS
+};
 enum { CONCURRENCY_DEFAULT = 16 };
 
 static const struct param register_table[REGISTER_PARAMS] = {
@@ -42,10 +47,10 @@ static const struct param register_table[REGISTER_PARAMS] = {
 
 /* Writes each name once; false, and the fault, when one is none. */
 static bool
-take_names(const struct param_value *value, bool are_methods, struct span *names, size_t *ret_count,
-    struct envelope_fault *fault)
+take_names(const struct param_value *value, bool (*is_builtin)(struct span name),
+    struct span *names, size_t *ret_count, struct envelope_fault *fault)
 {
-	const char *field = are_methods ? "params.methods" : "params.channels";
+	const char *field = is_builtin != NULL ? "params.methods" : "params.channels";
 	size_t count = 0;
 
 	for (size_t i = 0; i < value->strings_count; i++) {
@@ -58,7 +63,7 @@ take_names(const struct param_value *value, bool are_methods, struct span *names
 			    field);
 			return false;
 		}
-		if (are_methods && method_find(name) != METHOD_OTHER) {
+		if (is_builtin != NULL && is_builtin(name)) {
 			envelope_fault_set(fault, "builtin-method", field,
 			    "%.*s is a method of the gateway's own; give yours another name",
 			    SPAN_ARGS(name));
@@ -109,14 +114,15 @@ answer_failed(const struct answer *to, int r)
 }
 
 static void
-register_it(const struct answer *to, const struct param_value *v)
+register_it(
+    const struct answer *to, const struct param_value *v, bool (*is_builtin)(struct span name))
 {
 	struct span methods[PROVIDER_METHODS_MAX], channels[PROVIDER_CHANNELS_MAX];
 	struct envelope_fault fault;
 	struct provider_offer offer = {
-		.concurrency = v[REGISTER_CONCURRENCY].is_present ?
-				   (uint32_t)v[REGISTER_CONCURRENCY].integer :
-				   CONCURRENCY_DEFAULT,
+		.concurrency = v[REGISTER_CONCURRENCY].is_present
+				   ? (uint32_t)v[REGISTER_CONCURRENCY].integer
+				   : CONCURRENCY_DEFAULT,
 		.now_real_ms = clock_real_ms(),
 		.methods = methods,
 		.channels = channels,
@@ -124,8 +130,8 @@ register_it(const struct answer *to, const struct param_value *v)
 	};
 	int r;
 
-	if (!take_names(&v[REGISTER_METHODS], true, methods, &offer.methods_count, &fault) ||
-	    !take_names(&v[REGISTER_CHANNELS], false, channels, &offer.channels_count, &fault)) {
+	if (!take_names(&v[REGISTER_METHODS], is_builtin, methods, &offer.methods_count, &fault) ||
+	    !take_names(&v[REGISTER_CHANNELS], NULL, channels, &offer.channels_count, &fault)) {
 		answer_fault(to, &fault);
 		return;
 	}
@@ -137,7 +143,8 @@ register_it(const struct answer *to, const struct param_value *v)
 }
 
 void
-method_provider_register(const struct answer *to, const struct envelope *frame)
+method_provider_register(
+    const struct answer *to, const struct envelope *frame, bool (*is_builtin)(struct span name))
 {
 	struct envelope_fault fault;
 	struct params params;
@@ -145,7 +152,7 @@ method_provider_register(const struct answer *to, const struct envelope *frame)
 	    &params, frame->params.text, "params", register_table, REGISTER_PARAMS, &fault);
 
 	if (r == 0) {
-		register_it(to, params.values);
+		register_it(to, params.values, is_builtin);
 		params_fini(&params);
 	} else if (r == -EBADMSG) {
 		answer_fault(to, &fault);

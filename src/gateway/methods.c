@@ -22,6 +22,7 @@
 #include "gateway/method_sessions.h"
 #include "gateway/routes.h"
 
+static void method_register(const struct answer *to, const struct envelope *frame);
 static void method_methods_list(const struct answer *to, const struct envelope *frame);
 
 static const struct method methods[] = {
@@ -35,7 +36,7 @@ static const struct method methods[] = {
 	{ "events.subscribe", METHOD_READ, method_events_subscribe },
 	{ "health", METHOD_READ, method_health },
 	{ "methods.list", METHOD_READ, method_methods_list },
-	{ "provider.register", METHOD_PROVIDER, method_provider_register },
+	{ "provider.register", METHOD_PROVIDER, method_register },
 	{ "sessions.list", METHOD_READ, method_sessions_list },
 	{ "status", METHOD_READ, method_status },
 };
@@ -88,6 +89,18 @@ bool
 method_is_allowed(const struct method *method, const struct identity *identity)
 {
 	return identity_has(identity, 1U << method->scope);
+}
+
+static bool
+is_builtin(struct span name)
+{
+	return method_find(name) != METHOD_OTHER;
+}
+
+static void
+method_register(const struct answer *to, const struct envelope *frame)
+{
+	method_provider_register(to, frame, is_builtin);
 }
 
 /* A walk over all methods in the order of their names: the table's and the providers', merged. */

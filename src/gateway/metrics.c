@@ -11,7 +11,11 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "bus/counters.h"
+#include "bus/idempotency.h"
+#include "bus/mailbox.h"
+#include "bus/providers.h"
 #include "bus/ring.h"
 #include "bus/roster.h"
 #include "bus/segment.h"
@@ -299,6 +303,18 @@ worker_jobs(const struct gateway *g, unsigned slot)
 	return counters_get(&segment_counters(g->segment, slot)->jobs);
 }
 
+static uint64_t
+worker_mail(const struct gateway *g, unsigned slot)
+{
+	return mailbox_used(segment_mailbox(g->segment, slot));
+}
+
+static uint64_t
+worker_mail_reserved(const struct gateway *g, unsigned slot)
+{
+	return mailbox_reserved(segment_mailbox(g->segment, slot));
+}
+
 static const struct by_worker {
 	const char *name;
 	enum exposition_type type;
@@ -316,6 +332,10 @@ static const struct by_worker {
 	{ "provider_jobs", EXPOSITION_GAUGE,
 	    "Requests that providers were given and have not answered, by the providers' worker.",
 	    worker_jobs },
+	{ "mailbox_used_bytes", EXPOSITION_GAUGE,
+	    "Bytes of mail from other workers that a worker has still to read.", worker_mail },
+	{ "mailbox_reserved_bytes", EXPOSITION_GAUGE,
+	    "Bytes of its mailbox that a worker keeps free for answers.", worker_mail_reserved },
 	{ "ring_reader_lag_events", EXPOSITION_GAUGE, "Events that a worker has still to read.",
 	    worker_lag },
 	{ "ring_laps", EXPOSITION_COUNTER, "Times that a worker was overtaken by the ring.",
@@ -411,6 +431,26 @@ write_ring(const struct gateway *g, struct exposition *e)
 }
 
 static void
+write_bus(const struct gateway *g, struct exposition *e)
+{
+	unsigned running, finished;
+
+	write_value(e, "providers", EXPOSITION_GAUGE, NULL, "Providers registered now.",
+	    providers_count(g->providers));
+	idempotency_count(g->idempotency, clock_mono_ms(), &running, &finished);
+	write_value(e, "idempotency_running", EXPOSITION_GAUGE, NULL,
+	    "Requests with an idempotency key that are under way.", running);
+	write_value(e, "idempotency_kept", EXPOSITION_GAUGE, NULL,
+	    "Answers to such requests that are kept for those who ask again.", finished);
+	write_value(e, "idempotency_mutex_recoveries", EXPOSITION_COUNTER, NULL,
+	    "Times that a process died while it held the lock of the idempotency keys.",
+	    idempotency_recoveries(g->idempotency));
+	write_value(e, "providers_mutex_recoveries", EXPOSITION_COUNTER, NULL,
+	    "Times that a process died while it held the lock of the providers.",
+	    providers_recoveries(g->providers));
+}
+
+static void
 write_gateway(const struct gateway *g, struct exposition *e)
 {
 	struct roster_gateway all;
@@ -447,6 +487,7 @@ metrics_write(const struct gateway *g, struct buf *out, bool open_metrics)
 	write_vectors(g, &e);
 	write_requests(g, &e);
 	write_ring(g, &e);
+	write_bus(g, &e);
 	write_processes(g, &e, true);
 	write_processes(g, &e, false);
 	exposition_end(&e);

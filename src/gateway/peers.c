@@ -32,6 +32,8 @@ enum {
 	GATHER_MS = 1000,
 	LOOK_MS = 100, /* between two looks for workers that died */
 	MAIL_EACH_TURN = 64,
+	/* Who sent so much may wait for the room: it looks when it is woken. */
+	LARGE_BYTES = 65536,
 	WARNINGS_A_MINUTE = 10,
 };
 
@@ -255,6 +257,8 @@ peers_receive(struct gateway *g)
 				on_ask(g, &mail);
 			else
 				exchange_mail(g, &mail);
+			if (mail.body.n >= LARGE_BYTES)
+				bell_ring(g->segment, mail.from_slot);
 			break;
 		case MAILBOX_DAMAGED:
 			if (may_warn(g->peers))

@@ -193,8 +193,8 @@ announce_channels(struct gateway *g)
 		jsonw_init(&w, &payload);
 		write_channel(channel, &w);
 		announce(g,
-		    channel->change == PROVIDERS_ADDED ? SPAN("channel.connected") :
-							 SPAN("channel.disconnected"),
+		    channel->change == PROVIDERS_ADDED ? SPAN("channel.connected")
+						       : SPAN("channel.disconnected"),
 		    &payload);
 	}
 	buf_fini(&payload);
@@ -224,8 +224,7 @@ routes_find(const struct routes *routes, struct span method)
 
 	while (low < high) {
 		unsigned middle = (low + high) / 2;
-		int order = span_compare(
-		    method, routes_method_name(routes, routes->order[middle]));
+		int order = span_compare(method, routes_method_name(routes, routes->order[middle]));
 
 		if (order == 0)
 			return routes->order[middle];
@@ -277,8 +276,7 @@ routes_pick(const struct routes *routes, unsigned method, struct span session_ke
 	uint64_t hash = hash_key(session_key), highest = 0;
 
 	for (unsigned i = 0; i < count; i++) {
-		uint64_t weight =
-		    mix(hash ^ places[i].conn_id * UINT64_C(0x9e3779b97f4a7c15));
+		uint64_t weight = mix(hash ^ places[i].conn_id * UINT64_C(0x9e3779b97f4a7c15));
 
 		if (i > 0 && weight <= highest)
 			continue;

@@ -112,5 +112,5 @@ turn_tick(struct gateway *g, uint64_t now_ms)
 	fanout_tick(g, now_ms);
 	catchup_tick(g, now_ms);
 	peers_settle(g, now_ms);
-	exchange_tick(g);
+	exchange_tick(g, now_ms);
 }

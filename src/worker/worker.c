@@ -205,6 +205,7 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	g->roster = segment_roster(g->segment);
 	g->visitors = segment_visitors(g->segment);
 	g->providers = segment_providers(g->segment);
+	g->idempotency = segment_idempotency(g->segment);
 	g->counters = segment_counters(g->segment, g->slot);
 	list_init(&g->connections);
 	list_init(&g->dirty);

@@ -319,7 +319,7 @@ class Client:
         await self.reader
 
 
-async def connect(gateway, subscribe=None, client=None, **options):
+async def connect(gateway, subscribe=None, client=None, kind=Client, **options):
     """Connects and says hello."""
     ws = await websockets.connect(gateway.url, ssl=gateway.ssl, max_size=None, compression=None,
                                   open_timeout=PATIENCE, ping_interval=None, **options)
@@ -331,7 +331,7 @@ async def connect(gateway, subscribe=None, client=None, **options):
     await ws.send(json.dumps(hello))
     answer = json.loads(await asyncio.wait_for(ws.recv(), PATIENCE))
     assert answer["type"] == "hello-ok", answer
-    return Client(ws, answer)
+    return kind(ws, answer)
 
 
 async def connect_narrow(gateway, **options):
