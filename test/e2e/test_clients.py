@@ -49,6 +49,10 @@ REAL = {
         ["gone", ["METHOD_NOT_FOUND", None, "method", False, None]],
         ["closed"],
     ],
+    "once": [
+        ["answers", [1, 1]],
+        ["answer", 2, 2],
+    ],
 }
 
 FAKE = {
