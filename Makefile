@@ -19,7 +19,7 @@ ifneq ($(filter run check% lint bench bench-peers fuzz coverage model,$(MAKECMDG
 PURPOSES := build $(if $(filter check% lint coverage model,$(MAKECMDGOALS)),test) \
 	$(if $(filter bench-peers,$(MAKECMDGOALS)),peers) \
 	$(filter lint fuzz coverage,$(MAKECMDGOALS)) \
-	$(patsubst check-%,%,$(filter %-valgrind %-security %-systemd,$(MAKECMDGOALS)))
+	$(patsubst check-%,%,$(filter %-valgrind %-security %-systemd %-browser,$(MAKECMDGOALS)))
 build/configure $(BUILD)/config.mk: | deps-missing
 endif
 
@@ -425,6 +425,12 @@ check-e2e: $(BUILD)/lurkbot $(BUILD)/shim.so $(WS) ## the end-to-end tests alone
 		NODE_PATH=$(CURDIR)/build/node_modules \
 		test/run-pytest $(RESULTS)/$@ $(PYTEST)
 
+# Chromium is a large download (400 MB), so `make check` has these only where it is there already.
+.PHONY: check-browser
+check-browser: $(BUILD)/lurkbot ## the JavaScript client library in Chromium
+	@LURKBOT=$(E2E_PROGRAM) LURKBOT_TEST_BROWSER=1 \
+		test/run-pytest $(RESULTS)/$@ $(PYTEST)/test_browser.py
+
 .PHONY: check-e2e-send
 check-e2e-send: $(BUILD)/lurkbot $(BUILD)/shim.so $(WS) ## the same, with one send for each client
 	@LURKBOT=$(E2E_PROGRAM) SHIM=$(CURDIR)/$(BUILD)/shim.so \
@@ -516,6 +522,8 @@ lint: ## format, warnings of two compilers, static checks, measures
 	$(call take_parts,lint-code check-measures)
 
 C_FILES = $(shell git ls-files 'src/*.c' 'include/*.h' 'test/*.[ch]')
+PYTHON_FILES = $(shell git ls-files '*.py')
+JAVASCRIPT_FILES = $(shell git ls-files '*.mjs')
 SCRIPTS = $(shell git grep -lE '^\#!.*sh$$' -- .ci contrib test)
 strict_build = $(MAKE) --no-print-directory BUILD=build/lint-$(1) CC=$(1) \
 	CONFIGURE_FLAGS=--enable-werror all unit bench-program fuzz-objects walk-objects \
@@ -532,6 +540,8 @@ lint-code: $(BUILD)/config.mk
 		--enable=warning,portability,performance --suppressions-list=test/cppcheck.txt \
 		-Iinclude -I$(BUILD) -D_GNU_SOURCE src
 	$(step) shellcheck shellcheck -x $(SCRIPTS)
+	$(step) pyflakes /usr/bin/python3 -m pyflakes $(PYTHON_FILES)
+	$(step) node-check sh -c 'for f; do node --check "$$f" || exit 1; done' - $(JAVASCRIPT_FILES)
 	$(step) mandoc mandoc -T lint -W warning $(MAN_PAGES)
 	$(end)
 
@@ -551,6 +561,8 @@ deps-missing:
 
 INSTALL ?= install
 MAN_PAGES := $(wildcard man/*.[1-8])
+LIBRARY_FILES := $(wildcard contrib/python/*.py contrib/javascript/*.mjs)
+library_target = $(DESTDIR)$(datadir)/lurkbot/$(patsubst contrib/%,%,$(1))
 man_target = $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 
 .PHONY: install
@@ -560,6 +572,7 @@ install: $(BUILD)/lurkbot $(BUILD)/lurkbot-bench install-units ## install below 
 	$(INSTALL) -D -m 644 etc/config.json $(DESTDIR)$(docdir)/config.json
 	$(INSTALL) -D -m 644 README $(DESTDIR)$(docdir)/README
 	$(INSTALL) -D -m 644 LICENSE $(DESTDIR)$(docdir)/LICENSE
+	$(foreach file,$(LIBRARY_FILES),$(INSTALL) -D -m 644 $(file) $(call library_target,$(file)) &&) :
 	$(foreach page,$(MAN_PAGES),$(INSTALL) -D -m 644 $(page) $(call man_target,$(page)) &&) :
 
 # The units name the program by its place; the folders are configure's. Without one it is not installed.
@@ -578,6 +591,8 @@ install-units: $(BUILD)/config.mk
 uninstall: ## remove what install put there
 	rm -f $(foreach unit,$(UNITS),$(call unit_target,$(unit)))
 	rm -f $(addprefix $(DESTDIR)$(bindir)/,lurkbot lurkbot-bench)
+	rm -f $(foreach file,$(LIBRARY_FILES),$(call library_target,$(file)))
+	-rmdir $(addprefix $(DESTDIR)$(datadir)/,lurkbot/python lurkbot/javascript lurkbot)
 	rm -f $(foreach page,$(MAN_PAGES),$(call man_target,$(page)))
 	rm -f $(addprefix $(DESTDIR)$(docdir)/,config.json hooks.conf README LICENSE)
 	-rmdir $(DESTDIR)$(docdir)
