@@ -86,6 +86,7 @@ struct gateway {
 	struct calls *calls;
 	struct jobs *jobs;
 	struct kept *kept;
+	uint64_t mailed[5]; /* bit i: slot i was sent mail in this turn, see post_wake */
 	struct reloads *reloads;
 	struct catchup *catchup;
 	struct stuck_frames *stuck;

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/digits.h"
 #include "base/list.h"
 #include "base/parse.h"
 #include "bus/bell.h"
@@ -29,7 +30,7 @@
 
 enum {
 	BUCKETS = 1024,
-	ID_MAX = 3 + 16 + 1,
+	FRAME_HEAD = 96, /* what stands before the text of a MAIL_CALL, at most */
 };
 
 /* A connection that has registered. */
@@ -166,7 +167,8 @@ job_new(struct gateway *g, struct offering *offering, const struct mail *mail,
 	job->offering = offering;
 	job->token = mail->token;
 	job->ticket = head->ticket;
-	job->end_ms = clock_mono_ms() + head->timeout_ms;
+	if (job->ticket != 0)
+		job->end_ms = clock_mono_ms() + head->timeout_ms;
 	job->slot = mail->from_slot;
 	job->generation = mail->from_generation;
 	list_append(&g->jobs->buckets[job->token % BUCKETS], &job->bucket);
@@ -202,6 +204,28 @@ watch_output(struct gateway *g, struct offering *offering)
 	seats_set_full(g->providers, &offering->place, true);
 }
 
+/* The frame that the provider gets: printf would take as long as all the rest of it. */
+static void
+write_request(struct buf *frame, const struct mail *mail, const struct post_call *head)
+{
+	static const struct span begin = SPAN_INIT("{\"id\":\"gw-");
+	static const struct span middle = SPAN_INIT("\",\"type\":\"request\",\"timeoutMs\":");
+	unsigned token_width = digits_hex_width(mail->token);
+	unsigned timeout_width = digits_decimal_width(head->timeout_ms);
+
+	buf_reset(frame);
+	if (!buf_reserve(frame, FRAME_HEAD + mail->body.n))
+		return;
+	buf_append_span(frame, begin);
+	digits_put_hex(frame->data + frame->len, token_width, mail->token);
+	frame->len += token_width;
+	buf_append_span(frame, middle);
+	digits_put_decimal(frame->data + frame->len, timeout_width, head->timeout_ms);
+	frame->len += timeout_width;
+	buf_append_byte(frame, ',');
+	buf_append_span(frame, span_skip(mail->body, sizeof(*head)));
+}
+
 static void
 on_call(struct gateway *g, const struct mail *mail)
 {
@@ -209,15 +233,11 @@ on_call(struct gateway *g, const struct mail *mail)
 	struct post_call head;
 	struct offering *offering;
 
-	if (mail->body.n < sizeof(head) || post_is_dead(g, mail->from_slot, mail->from_generation))
+	if (mail->body.n < sizeof(head))
 		return;
 	memcpy(&head, mail->body.p, sizeof(head));
 	offering = find_offering(g, head.conn_id);
-	buf_reset(frame);
-	buf_printf(frame,
-	    "{\"id\":\"gw-%" PRIx64 "\",\"type\":\"request\",\"timeoutMs\":%" PRIu32 ",",
-	    mail->token, head.timeout_ms);
-	buf_append_span(frame, span_skip(mail->body, sizeof(head)));
+	write_request(frame, mail, &head);
 	if (offering == NULL || buf_status(frame) != 0 ||
 	    job_new(g, offering, mail, &head) == NULL) {
 		refuse(g, mail);

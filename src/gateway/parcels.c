@@ -59,7 +59,10 @@ has_no_room(int r)
 static int
 send_to(struct gateway *g, const struct post_letter *letter, uint32_t generation)
 {
-	return post_is_dead(g, letter->slot, generation) ? 0 : post_send(g, letter);
+	int r = post_send(g, letter);
+
+	/* What the dead would be sent is cleared with the rest of theirs, or means nothing to a successor. */
+	return has_no_room(r) && post_is_dead(g, letter->slot, generation) ? 0 : r;
 }
 
 /* Whether something for this slot waits, which must arrive before. */

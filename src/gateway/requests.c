@@ -111,7 +111,7 @@ void
 requests_run(const struct answer *to, const struct envelope *frame)
 {
 	struct connection *c = to->connection;
-	const struct call_request request = {
+	struct call_request request = {
 		.method = frame->method,
 		.params = frame->params.kind == JSON_OBJECT ? frame->params.text : SPAN(""),
 		.session_key = frame->session_key,
@@ -128,6 +128,7 @@ requests_run(const struct answer *to, const struct envelope *frame)
 		answer_no_memory(to);
 		return;
 	}
+	request.end_ms = pending->deadline_ms;
 	r = calls_start(c->gateway, &request, &sink, pending, &call);
 	if (r == 0) {
 		pending->owner = call;

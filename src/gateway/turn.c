@@ -19,6 +19,7 @@
 #include "gateway/fanout.h"
 #include "gateway/peers.h"
 #include "gateway/pending.h"
+#include "gateway/post.h"
 #include "gateway/publisher.h"
 #include "gateway/sender.h"
 #include "gateway/visit.h"
@@ -93,6 +94,7 @@ turn_end(struct gateway *g)
 	buf_rest(&g->deflated, KEPT_BYTES);
 	/* Connections that ended have published too, and so have those that a flush let go on. */
 	publisher_wake(g);
+	post_wake(g);
 	if (more || !list_is_empty(&g->dirty) || peers_has_settled(g) || catchup_has_work(g))
 		return true;
 	/* Not armed, but the loop wakes for the tick: by then there may be memory. */
