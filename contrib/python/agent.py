@@ -1,7 +1,8 @@
 """An agent: it offers the method agent.run, and streams its answers. Here it tells how many words it was
 sent; a model would be asked in answer(). chat.py talks to it, and so does chat.mjs, through the gateway.
 
-usage: agent.py; the gateway's address and token may stand in LURKBOT_GATEWAY_URL and LURKBOT_GATEWAY_TOKEN."""
+usage: agent.py; the gateway's address and token may stand in LURKBOT_GATEWAY_URL and
+LURKBOT_GATEWAY_TOKEN."""
 
 import asyncio
 import os
@@ -29,7 +30,8 @@ class Agent:
         agent.delta; the whole is one more message of the session."""
         message = params.get("message")
         if not isinstance(message, str):
-            raise GatewayError("INVALID_REQUEST", "params.message must be a text.", {"field": "params.message"})
+            raise GatewayError("INVALID_REQUEST", "params.message must be a text.",
+                               {"field": "params.message"})
         text = ""
         async for piece in answer(message):
             text += piece

@@ -36,7 +36,8 @@ def on_message(event: Event) -> None:
 
 async def ask(gateway: Gateway, session: str, text: str) -> None:
     """Posts a message, and shows the answer as it comes."""
-    await gateway.publish("session.message", {"role": "user", "content": text, "from": ME}, session_key=session)
+    message = {"role": "user", "content": text, "from": ME}
+    await gateway.publish("session.message", message, session_key=session)
     answer = gateway.request("agent.run", {"message": text}, session_key=session, timeout=120)
     say("agent: ")
     async for piece in answer:

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from fakegateway import FakeGateway
-from gateway import connect, wait_for
+from gateway import authority, connect, tls_settings, wait_for
 from peers import COMMANDS, play_program
 
 LANGUAGES = sorted(COMMANDS)
@@ -191,6 +191,17 @@ def test_with_the_gateway(start, language, scenario):
     transcript, errors = play_real(start, scenario, lambda *a: play_program(language, *a))
     assert transcript == REAL[scenario]
     assert_logged(errors, scenario)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_over_tls(start, language):
+    """Each trusts whom its platform is told to trust."""
+    gateway = start(**tls_settings())
+    signer = str(authority()[0].cert)
+    transcript, errors = play_program(language, gateway.url, "talk", SSL_CERT_FILE=signer,
+                                      NODE_EXTRA_CA_CERTS=signer)
+    assert transcript == REAL["talk"]
+    assert errors == ""
 
 
 @pytest.mark.parametrize("scenario", FAKE)
