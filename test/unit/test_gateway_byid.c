@@ -28,8 +28,7 @@ test_a_bucket_of_many(void **state)
 		byid_remove(&table, &links[order[i]]);
 		assert_null(byid_find(&table, 5 + order[i] * STEP));
 		for (unsigned j = i + 1; j < COUNT; j++)
-			assert_ptr_equal(
-			    byid_find(&table, 5 + order[j] * STEP), &links[order[j]]);
+			assert_ptr_equal(byid_find(&table, 5 + order[j] * STEP), &links[order[j]]);
 	}
 }
 

@@ -87,11 +87,11 @@ static void
 test_no_chunks(void **state)
 {
 	static const char *const bad[] = { "\r\n", "g\r\n", "-1\r\n", "+1\r\n", "0x1\r\n", " 1\r\n",
-		"1\n", "1\rx", "1 x\r\n", "1 \r\n", "1;a\n", "1;a\rb", "1;\x01\r\n", "1;\xc3\xa4\r\n",
-		"1\r\nxy", "1\r\nx\n", "1\r\nx\ry", "1\r\nx0\r\n", "1\r\nx\r\n\r\n", "0\r\nx\r\n",
-		"0\r\n x: y\r\n", "0\r\n: y\r\n", "0\r\nx : y\r\n", "0\r\nx: y\n", "0\r\nx: \x01\r\n",
-		"0\r\n\n", "0\r\n\rx", "0\r\nx: y\r\n\n", "00000000000000000\r\n",
-		"10000000000000000\r\n" };
+		"1\n", "1\rx", "1 x\r\n", "1 \r\n", "1;a\n", "1;a\rb", "1;\x01\r\n",
+		"1;\xc3\xa4\r\n", "1\r\nxy", "1\r\nx\n", "1\r\nx\ry", "1\r\nx0\r\n",
+		"1\r\nx\r\n\r\n", "0\r\nx\r\n", "0\r\n x: y\r\n", "0\r\n: y\r\n", "0\r\nx : y\r\n",
+		"0\r\nx: y\n", "0\r\nx: \x01\r\n", "0\r\n\n", "0\r\n\rx", "0\r\nx: y\r\n\n",
+		"00000000000000000\r\n", "10000000000000000\r\n" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
