@@ -36,6 +36,13 @@ cors_is_allowed(struct connection *c, const struct http_head *head)
 	return true;
 }
 
+/* A page of the Internet asks for a machine of this network, which some browsers let be confirmed. */
+static bool
+is_from_outside(const struct http_head *head)
+{
+	return http_head_find(head, "Access-Control-Request-Private-Network") != NULL;
+}
+
 void
 cors_respond_options(struct connection *c, const struct http_head *head, const char *allow)
 {
@@ -48,8 +55,9 @@ cors_respond_options(struct connection *c, const struct http_head *head, const c
 		    "Access-Control-Allow-Methods: %s\r\n"
 		    "Access-Control-Allow-Headers: Authorization, Cache-Control, Content-Type, "
 		    "Idempotency-Key, Last-Event-ID\r\n"
-		    "Access-Control-Max-Age: 600\r\n",
-		    allow);
+		    "Access-Control-Max-Age: 600\r\n%s",
+		    allow,
+		    is_from_outside(head) ? "Access-Control-Allow-Private-Network: true\r\n" : "");
 	respond(c, 204, NULL, SPAN(""), lines,
 	    head->has_body ? RESPOND_CLOSE : respond_after_of(c, head));
 }

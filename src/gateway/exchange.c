@@ -11,10 +11,11 @@ struct exchange *
 exchange_new(unsigned after, struct span origin)
 {
 	struct exchange *x = mem_zalloc(sizeof(*x) + origin.n);
-	char *copy = (char *)(x + 1);
+	char *copy;
 
 	if (x == NULL)
 		return NULL;
+	copy = (char *)(x + 1);
 	if (origin.n > 0)
 		memcpy(copy, origin.p, origin.n);
 	x->origin = span_make(copy, origin.n);

@@ -397,12 +397,14 @@ def test_preflight(guarded):
     listed = {"Origin": "https://app.example.com"}
     status, headers, body = guarded.http("/api/v1/rpc/health", "OPTIONS", {
         **listed, "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "authorization,content-type"})
+        "Access-Control-Request-Headers": "authorization,content-type",
+        "Access-Control-Request-Private-Network": "true"})
     assert status == 204 and not body  # without a token: browsers send none
     assert headers["Access-Control-Allow-Origin"] == "https://app.example.com"
     assert headers["Access-Control-Allow-Methods"] == "POST, OPTIONS"
     allowed = headers["Access-Control-Allow-Headers"].lower()
     assert all(h in allowed for h in ("authorization", "content-type", "idempotency-key", "last-event-id"))
+    assert headers["Access-Control-Allow-Private-Network"] == "true"
     assert int(headers["Access-Control-Max-Age"]) > 0 and headers["Vary"] == "Origin"
     status, headers, _ = call(guarded, "health", **listed, Authorization=f"Bearer {READER}")
     assert status == 200 and headers["Access-Control-Allow-Origin"] == "https://app.example.com"

@@ -46,7 +46,8 @@ async def collect(client, count):
 @pytest.mark.san
 @pytest.mark.valgrind
 def test_four_workers_one_order(start):
-    gateway = start(workers=4)
+    # It may take longer than half a minute, and nobody is to be told a position meanwhile.
+    gateway = start(workers=4, position_interval_ms=600000)
     publishers, subscribers, each = 8, 40, 500
 
     async def scenario():
