@@ -254,6 +254,30 @@ def test_passed_listeners_are_served(service, manager, tmp_path, names):
         listener.close()
 
 
+def test_peers_over_a_unix_socket(service, tmp_path):
+    """They are of this machine, and so is a proxy that speaks for others: these are not."""
+    path = str(tmp_path / "clients.sock")
+    listener = listen(path, socket.AF_UNIX)
+    gateway = service(passed=[("clients", listener.fileno())], trusted_proxies=["127.0.0.1"]).start()
+
+    async def greet(**headers):
+        ws = await websockets.connect("ws://localhost/", sock=reach(path, socket.AF_UNIX), compression=None,
+                                      ping_interval=None, extra_headers=headers)
+        await ws.send(json.dumps(HELLO))
+        answer = json.loads(await asyncio.wait_for(ws.recv(), PATIENCE))
+        await ws.close()
+        return answer
+
+    async def scenario():
+        assert (await greet())["type"] == "hello-ok"
+        assert (await greet(**{"X-Forwarded-For": "127.0.0.1"}))["type"] == "hello-ok"
+        refused = await greet(**{"X-Forwarded-For": "192.0.2.1"})
+        assert refused["type"] != "hello-ok" and "192.0.2.1" not in str(refused), refused
+    run(scenario())
+    gateway.wait_line(r"192\.0\.2\.1")
+    listener.close()
+
+
 def test_connection_made_before_the_start_is_served(service):
     listener = listen(("127.0.0.1", 0))
     early = reach(listener.getsockname())
