@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import datetime
 import json
 import os
 import signal
@@ -140,16 +141,20 @@ def test_watchdog_is_petted_while_somebody_serves(service, manager):
     """With one worker of two that stands still, too; with none not even once; then again."""
     gateway = service(watchdog_us=800_000).start()
     manager.wait(3, WATCHDOG="1")
-    pids = list(gateway.workers().values())
-    with stopped(pids[:1]):
+    with stopped([gateway.workers()[0]]):
         manager.wait_status("1 of 2 workers")
         manager.wait(len(manager.having(WATCHDOG="1")) + 2, WATCHDOG="1")
-        with stopped(pids[1:]):
-            manager.wait_status("0 of 2 workers")
-            pets = len(manager.having(WATCHDOG="1"))
-            gateway.wait_line(r"worker \d .*stood still")
-            assert len(manager.having(WATCHDOG="1")) == pets
-            manager.wait(pets + 3, WATCHDOG="1")  # the new ones serve
+    wait_for(lambda: manager.having(STATUS=True)[-1]["STATUS"].startswith("Serving: 2 workers"),
+             "both to serve again")
+    lines, now = len(gateway.lines), time.time()
+    with stopped(gateway.workers().values()):
+        none = manager.wait_status("0 of 2 workers", since=now)["at"]
+        # From then on to the moment in which the first of them is replaced.
+        killed = wait_for(lambda: [line for line in gateway.lines[lines:] if "stood still" in line],
+                          "those that stand still to be killed")[0].split()[0]
+        until = datetime.datetime.fromisoformat(killed.replace("Z", "+00:00")).timestamp()
+        assert not [m for m in manager.having(WATCHDOG="1") if none < m["at"] < until]
+        manager.wait(len(manager.having(WATCHDOG="1")) + 3, WATCHDOG="1")
 
 
 def test_watchdog_of_another_process(service, manager):
