@@ -109,6 +109,18 @@ is_same_address(const struct socket_peer *a, const struct socket_peer *b)
 	return socket_peer_ip(a, &ip_a) && socket_peer_ip(b, &ip_b) && ip_is_equal(&ip_a, &ip_b);
 }
 
+/* A proxy that comes by a Unix socket is on this machine. */
+static bool
+proxy_address(const struct socket_peer *peer, struct ip *ret)
+{
+	static const uint8_t loopback[4] = { 127, 0, 0, 1 };
+
+	if (peer->family != AF_UNIX)
+		return socket_peer_ip(peer, ret);
+	ip_set_v4(ret, loopback);
+	return true;
+}
+
 enum visit_verdict
 visit_follow(struct connection *c, const struct http_head *head)
 {
@@ -119,7 +131,7 @@ visit_follow(struct connection *c, const struct http_head *head)
 	if (c->local || c->gateway->conf->gateway.trusted_proxies_count == 0)
 		return VISIT_GOOD;
 	socket_peer_get(c->stream.fd, &c->peer);
-	if (!socket_peer_ip(&c->peer, &proxy) || !is_proxy(c->gateway, &proxy))
+	if (!proxy_address(&c->peer, &proxy) || !is_proxy(c->gateway, &proxy))
 		return VISIT_GOOD;
 	verdict = read_forwarded(c, head, &proxy);
 	if (verdict != VISIT_GOOD || is_same_address(&before, &c->peer))

@@ -52,7 +52,7 @@ class Manager:
             elif message.get("BARRIER") == "1" or fds:
                 for fd in fds:
                     os.close(fd)
-            self.messages.append({**message, "at": time.monotonic()})
+            self.messages.append({**message, "at": time.time()})
 
     def close(self):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
@@ -82,8 +82,10 @@ class Manager:
         return wait_for(lambda: len(found := self.having(**wanted)) >= count and found,
                         f"{count} messages with {wanted} in {self.messages}")[-1]
 
-    def wait_status(self, text):
-        return wait_for(lambda: [m for m in self.having(STATUS=True) if text in m["STATUS"]],
+    def wait_status(self, text, since=0):
+        """The last message with this text in its status, and that came after a moment (time.time())."""
+        return wait_for(lambda: [m for m in self.having(STATUS=True)
+                                 if text in m["STATUS"] and m["at"] > since],
                         f"the status {text!r}; {self.having(STATUS=True)[-3:]}")[-1]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import datetime
 import json
 import os
 import signal
@@ -140,16 +141,20 @@ def test_watchdog_is_petted_while_somebody_serves(service, manager):
     """With one worker of two that stands still, too; with none not even once; then again."""
     gateway = service(watchdog_us=800_000).start()
     manager.wait(3, WATCHDOG="1")
-    pids = list(gateway.workers().values())
-    with stopped(pids[:1]):
+    with stopped([gateway.workers()[0]]):
         manager.wait_status("1 of 2 workers")
         manager.wait(len(manager.having(WATCHDOG="1")) + 2, WATCHDOG="1")
-        with stopped(pids[1:]):
-            manager.wait_status("0 of 2 workers")
-            pets = len(manager.having(WATCHDOG="1"))
-            gateway.wait_line(r"worker \d .*stood still")
-            assert len(manager.having(WATCHDOG="1")) == pets
-            manager.wait(pets + 3, WATCHDOG="1")  # the new ones serve
+    wait_for(lambda: manager.having(STATUS=True)[-1]["STATUS"].startswith("Serving: 2 workers"),
+             "both to serve again")
+    lines, now = len(gateway.lines), time.time()
+    with stopped(gateway.workers().values()):
+        none = manager.wait_status("0 of 2 workers", since=now)["at"]
+        # From then on to the moment in which the first of them is replaced.
+        killed = wait_for(lambda: [line for line in gateway.lines[lines:] if "stood still" in line],
+                          "those that stand still to be killed")[0].split()[0]
+        until = datetime.datetime.fromisoformat(killed.replace("Z", "+00:00")).timestamp()
+        assert not [m for m in manager.having(WATCHDOG="1") if none < m["at"] < until]
+        manager.wait(len(manager.having(WATCHDOG="1")) + 3, WATCHDOG="1")
 
 
 def test_watchdog_of_another_process(service, manager):
@@ -252,6 +257,30 @@ def test_passed_listeners_are_served(service, manager, tmp_path, names):
     assert len(manager.kept("stored-segment")) == 1
     for listener, *_ in sockets.values():
         listener.close()
+
+
+def test_peers_over_a_unix_socket(service, tmp_path):
+    """They are of this machine, and so is a proxy that speaks for others: these are not."""
+    path = str(tmp_path / "clients.sock")
+    listener = listen(path, socket.AF_UNIX)
+    gateway = service(passed=[("clients", listener.fileno())], trusted_proxies=["127.0.0.1"]).start()
+
+    async def greet(**headers):
+        ws = await websockets.connect("ws://localhost/", sock=reach(path, socket.AF_UNIX), compression=None,
+                                      ping_interval=None, extra_headers=headers)
+        await ws.send(json.dumps(HELLO))
+        answer = json.loads(await asyncio.wait_for(ws.recv(), PATIENCE))
+        await ws.close()
+        return answer
+
+    async def scenario():
+        assert (await greet())["type"] == "hello-ok"
+        assert (await greet(**{"X-Forwarded-For": "127.0.0.1"}))["type"] == "hello-ok"
+        refused = await greet(**{"X-Forwarded-For": "192.0.2.1"})
+        assert refused["type"] != "hello-ok" and "192.0.2.1" not in str(refused), refused
+    run(scenario())
+    gateway.wait_line(r"192\.0\.2\.1")
+    listener.close()
 
 
 def test_connection_made_before_the_start_is_served(service):

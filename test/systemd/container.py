@@ -18,21 +18,27 @@ class Container:
         self.name = f"lurkbot-test-{os.getpid()}"
         self.binds = binds
         self.nspawn = self.leader = None
-        self.cgroups = set(self._payloads())
+        # Of its own, since two containers below one would end each other's services.
+        roots = [path for path in ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup")
+                 if os.path.exists(f"{path}/cgroup.procs")]
+        self.cgroups = [f"{root}/{self.name}" for root in roots]
 
-    @staticmethod
-    def _payloads():
-        return [path for kind in ("systemd", "unified") for name in ("payload", "supervisor")
-                for path in glob.glob(f"/sys/fs/cgroup/{kind}/{name}")]
+    def _enter_cgroups(self):
+        for path in self.cgroups:
+            with open(f"{path}/cgroup.procs", "w") as procs:
+                procs.write("0")
 
     def __enter__(self):
         began = time.monotonic()
+        for path in self.cgroups:
+            os.mkdir(path)
         self.nspawn = subprocess.Popen(
             ["systemd-nspawn", "-D", "/", "--volatile=yes", "--register=no", "--keep-unit",
              "--private-network", "--console=pipe", f"--machine={self.name}",
              *(f"--bind-ro={outside}:{inside}" for inside, outside in self.binds.items()),
              "--boot", "--", "systemd.unit=basic.target"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            preexec_fn=self._enter_cgroups)
         try:
             self.leader = self._await(self._find_leader, "the container's systemd", 30)
             self._await(lambda: self.run("systemctl", "is-active", "basic.target",
@@ -41,6 +47,7 @@ class Container:
         except BaseException:
             self.nspawn.kill()
             print(self.nspawn.communicate()[0].decode(errors="replace"))
+            self._remove_cgroups()
             raise
         self.boot_s = time.monotonic() - began
         self.run("ip", "link", "set", "lo", "up")
@@ -70,8 +77,11 @@ class Container:
         except subprocess.TimeoutExpired:
             self.nspawn.kill()
             self.nspawn.communicate()
-        # nspawn leaves these behind, empty.
-        for path in set(self._payloads()) - self.cgroups:
+        self._remove_cgroups()
+
+    def _remove_cgroups(self):
+        """nspawn leaves them behind, empty."""
+        for path in self.cgroups:
             for folder, _, _ in os.walk(path, topdown=False):
                 with contextlib.suppress(OSError):
                     os.rmdir(folder)
