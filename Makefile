@@ -384,6 +384,15 @@ check-security: $(BUILD)/lurkbot ## let testssl.sh and slowhttptest loose on a g
 	$(measure) slowhttptest test/security/slowhttptest $(E2E_PROGRAM)
 	$(end)
 
+.PHONY: check-systemd
+check-systemd: $(BUILD)/lurkbot ## the units under a real systemd, in a container (root)
+	@mkdir -p $(BUILD)/systemd
+	@for unit in contrib/systemd/*.service contrib/systemd/*.socket; do \
+		sed 's|/usr/bin/lurkbot|/opt/lurkbot/bin/lurkbot|' $$unit >$(BUILD)/systemd/$${unit##*/}; done
+	$(begin)
+	$(measure) check-systemd test/systemd/check $(BUILD)/lurkbot $(BUILD)/systemd
+	$(end)
+
 .PHONY: check-measures
 check-measures: $(BUILD)/lurkbot ## layers, circles, lengths, completeness of the manual, the units
 	$(begin)

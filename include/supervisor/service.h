@@ -42,7 +42,7 @@ void service_reloaded(struct service *service, const struct crew *crew, const ch
 /* The gateway stops, and may take so long for it. */
 void service_stopping(struct service *service, uint32_t timeout_ms);
 
-/* It failed for this reason; error is -errno, or 0 where there is none. */
+/* It failed for this reason, the last word; error is -errno, or 0 where there is none. */
 void service_failed(struct service *service, int error, const char *reason);
 
 /*

@@ -211,6 +211,7 @@ service_failed(struct service *s, int error, const char *reason)
 	else
 		(void)snprintf(message, sizeof(message), "STATUS=%s", line);
 	tell(message);
+	s->is_wanted = false;
 }
 
 static void

@@ -8,6 +8,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -145,16 +146,32 @@ become(const struct identity *identity)
 	return identity->uid != 0 && setresuid(0, 0, 0) == 0 ? -EPERM : 0;
 }
 
+static bool
+has_capabilities(const struct __user_cap_data_struct set[_LINUX_CAPABILITY_U32S_3])
+{
+	for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		if (set[i].effective != 0 || set[i].permitted != 0 || set[i].inheritable != 0)
+			return true;
+	return false;
+}
+
+/* A service manager may have filtered capset away: then nothing must be left to be given up. */
 static int
 drop_capabilities(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
+	struct __user_cap_data_struct set[_LINUX_CAPABILITY_U32S_3];
+	int r;
 
-	memset(none, 0, sizeof(none));
+	memset(set, 0, sizeof(set));
 	/* Fails only where there are none of this kind. */
 	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
+	if (syscall(SYS_capset, &header, set) == 0)
+		return 0;
+	r = -errno;
+	if (syscall(SYS_capget, &header, set) < 0 || has_capabilities(set))
+		return r;
+	return 0;
 }
 
 int

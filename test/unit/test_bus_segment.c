@@ -414,67 +414,6 @@ test_segment_in_use_is_refused(void **state)
 	bus_reopen(bus, SEGMENT_ADOPTED);
 }
 
-/* What a service manager keeps has no claim on the object, and needs no name. */
-static void
-test_adopted_by_descriptor(void **state)
-{
-	struct bus *bus = *state;
-	struct segment_layout other = bus->layout;
-	struct segment *segment;
-	char epoch[17];
-	int kept, r;
-
-	bus_open(bus, SEGMENT_CREATED);
-	publish(bus->ring, EVENTS);
-	strcpy(epoch, ring_epoch(bus->ring));
-	assert_int_equal(segment_reopen(bus->segment, &kept), 0);
-	assert_int_equal(segment_adopt(kept, bus->name, &bus->layout, &segment), -EBUSY);
-	segment_close(bus->segment);
-	assert_int_equal(segment_unlink(bus->name), 0);
-	for (int i = 0; i < 2; i++) {
-		r = segment_adopt(kept, bus->name, &bus->layout, &bus->segment);
-		assert_int_equal(r, 0);
-		bus->ring = segment_ring(bus->segment);
-		assert_string_equal(ring_epoch(bus->ring), epoch);
-		wants_events(bus->ring, EVENTS);
-		segment_close(bus->segment);
-	}
-	other.ring_bytes += 4096;
-	assert_int_equal(segment_adopt(kept, bus->name, &other, &segment), -ESTALE);
-	assert_int_equal(segment_adopt(-1, bus->name, &other, &segment), -ENOENT);
-	assert_int_equal(segment_adopt(kept, "none", &other, &segment), -EINVAL);
-	assert_int_equal(fchmod(kept, 0660), 0);
-	assert_int_equal(segment_adopt(kept, bus->name, &bus->layout, &segment), -EACCES);
-	close(kept);
-	bus_open(bus, SEGMENT_CREATED);
-}
-
-/* Another object that came by the name meanwhile goes, unless it is in use. */
-static void
-test_adopted_by_descriptor_beside_another(void **state)
-{
-	struct bus *bus = *state;
-	struct segment *kept_segment;
-	int kept;
-
-	bus_open(bus, SEGMENT_CREATED);
-	assert_int_equal(segment_reopen(bus->segment, &kept), 0);
-	segment_close(bus->segment);
-	assert_int_equal(segment_adopt(kept, bus->name, &bus->layout, &kept_segment), 0);
-	segment_close(kept_segment);
-	assert_int_equal(segment_unlink(bus->name), 0);
-	bus_open(bus, SEGMENT_CREATED);
-	assert_int_equal(segment_adopt(kept, bus->name, &bus->layout, &kept_segment), 0);
-	segment_close(kept_segment);
-	bus_reopen(bus, SEGMENT_ADOPTED);
-	segment_close(bus->segment);
-	assert_int_equal(segment_adopt(kept, bus->name, &bus->layout, &kept_segment), 0);
-	segment_close(kept_segment);
-	assert_int_equal(segment_unlink(bus->name), -ENOENT);
-	close(kept);
-	bus_open(bus, SEGMENT_CREATED);
-}
-
 static unsigned
 count_descriptors(void)
 {
@@ -595,8 +534,6 @@ main(void)
 		named_test(test_unfinished_object_is_replaced),
 		named_test(test_object_that_others_can_open_is_refused),
 		named_test(test_segment_in_use_is_refused),
-		named_test(test_adopted_by_descriptor),
-		named_test(test_adopted_by_descriptor_beside_another),
 		named_test(test_no_memory),
 		bus_test(test_slot_is_cleared),
 		bus_test(test_stuck_holder),

@@ -252,6 +252,75 @@ test_unix_long_path(void **state)
 	assert_int_equal(rmdir(folder), 0);
 }
 
+static void
+test_text_and_sameness(void **state)
+{
+	struct listener_address first, second;
+	char text[LISTENER_TEXT_MAX], expected[LISTENER_TEXT_MAX], path[64];
+	uint16_t port, other_port;
+	int fd, other;
+
+	assert_int_equal(listener_open_tcp("127.0.0.1", 0, 8, &fd, &port), 0);
+	listener_text(fd, text);
+	(void)snprintf(expected, sizeof(expected), "127.0.0.1:%u", port);
+	assert_string_equal(text, expected);
+	assert_int_equal(listener_open_tcp("127.0.0.1", 0, 8, &other, &other_port), 0);
+	assert_int_equal(listener_address_get(fd, &first), 0);
+	assert_int_equal(listener_address_port(&first), port);
+	assert_int_equal(listener_address_get(other, &second), 0);
+	assert_true(listener_address_is_same(&first, &first, false));
+	assert_false(listener_address_is_same(&first, &second, false));
+	assert_true(listener_address_is_same(&first, &second, true));
+	(void)close(other);
+
+	assert_int_equal(listener_open_tcp("::1", 0, 8, &other, &port), 0);
+	listener_text(other, text);
+	(void)snprintf(expected, sizeof(expected), "[::1]:%u", port);
+	assert_string_equal(text, expected);
+	assert_int_equal(listener_address_get(other, &second), 0);
+	assert_false(listener_address_is_same(&first, &second, true));
+	assert_true(listener_address_is_same(&second, &second, false));
+	(void)close(other);
+	(void)close(fd);
+
+	(void)snprintf(path, sizeof(path), "%s/s", (const char *)*state);
+	assert_int_equal(listener_open_unix(path, 8, &fd), 0);
+	listener_text(fd, text);
+	(void)snprintf(expected, sizeof(expected), "unix:%s.new", path);
+	assert_string_equal(text, expected); /* the name that it was bound to */
+	assert_int_equal(listener_prepare(fd), 0);
+	assert_int_equal(listener_address_get(fd, &first), 0);
+	assert_int_equal(listener_address_port(&first), 0);
+	assert_false(listener_address_is_same(&first, &first, true));
+	(void)close(fd);
+	(void)unlink(path);
+	listener_text(-1, text);
+	assert_string_equal(text, "unknown");
+	assert_int_equal(listener_prepare(-1), -EBADF);
+}
+
+/* A socket of somebody else's hands the same options on. */
+static void
+test_prepare(void **state)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0), value = 0;
+	socklen_t length = sizeof(value);
+
+	(void)state;
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(listener_prepare(fd), 0);
+	assert_true((fcntl(fd, F_GETFL) & O_NONBLOCK) != 0);
+	assert_true((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, &length), 0);
+	assert_int_equal(value, 1);
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &value, &length), 0);
+	assert_int_equal(value, LISTENER_UNSENT_BYTES);
+	(void)close(fd);
+}
+
 int
 main(void)
 {
@@ -261,6 +330,8 @@ main(void)
 		cmocka_unit_test(test_tcp_both_families),
 		cmocka_unit_test(test_resolve),
 		cmocka_unit_test(test_unknown_address),
+		cmocka_unit_test(test_prepare),
+		cmocka_unit_test_setup_teardown(test_text_and_sameness, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unix, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_unix_does_not_replace_files, set_up, tear_down),
