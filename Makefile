@@ -13,7 +13,7 @@ SHARED ?= build
 
 # --- configuration ----------------------------------------------------------------------------
 
-NO_CONFIG := clean deps deps-missing dist distcheck format help
+NO_CONFIG := clean deb deps deps-missing dist distcheck format help
 ifneq ($(filter-out $(NO_CONFIG),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/config.mk
 endif
@@ -23,7 +23,7 @@ ifneq ($(filter run check% lint bench bench-peers fuzz coverage model,$(MAKECMDG
 PURPOSES := build $(if $(filter check% lint coverage model,$(MAKECMDGOALS)),test) \
 	$(if $(filter bench-peers,$(MAKECMDGOALS)),peers) \
 	$(filter lint fuzz coverage,$(MAKECMDGOALS)) \
-	$(patsubst check-%,%,$(filter %-valgrind %-security %-systemd,$(MAKECMDGOALS)))
+	$(patsubst check-%,%,$(filter %-valgrind %-security %-systemd %-package,$(MAKECMDGOALS)))
 $(SHARED)/configure $(BUILD)/config.mk: | deps-missing
 endif
 
@@ -608,6 +608,16 @@ dist: ## pack what is committed into a tar file
 .PHONY: distcheck
 distcheck: dist ## build, test and install what dist packed, from a read-only tree
 	@test/package/distcheck $(SHARED)/$(PACKAGE).tar.gz $(PACKAGE)
+
+.PHONY: deb
+deb: dist ## build the Debian package
+	@contrib/debian/build $(SHARED)/$(PACKAGE).tar.gz $(PACKAGE) $(SHARED)
+
+.PHONY: check-package
+check-package: deb ## install, use and remove the Debian package in a container (root)
+	$(begin)
+	$(measure) check-package test/package/check $(SHARED)/lurkbot_*.deb $(SHARED)/bookworm
+	$(end)
 
 .PHONY: clean
 clean: ## remove all that was made
