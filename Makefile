@@ -238,6 +238,10 @@ reload-storm: $(BUILD)/lurkbot ## reload RELOADS times (1000), 20 a second, unde
 kills: $(BUILD)/lurkbot ## kill KILLS workers (25), then WHOLE times (5) everything, under clients
 	LURKBOT=$(abspath $(BUILD))/lurkbot /usr/bin/python3 test/e2e/kills.py
 
+.PHONY: provider-storm
+provider-storm: $(BUILD)/lurkbot ## kill workers, providers and clients for STORM_S seconds (600) under requests
+	LURKBOT=$(CURDIR)/$(BUILD)/lurkbot /usr/bin/python3 test/e2e/storm.py
+
 .PHONY: torture
 torture: $(BUILD)/torture ## kill KILLS of them, and count the time that others stood still
 	TORTURE_TIMES=1 $(BUILD)/torture $(KILLS)
@@ -306,6 +310,10 @@ bench-slow: $(BUILD)/lurkbot bench-program ## the cost of clients that do not re
 .PHONY: bench-deflate
 bench-deflate: $(BUILD)/lurkbot bench-program ## what compression costs and saves
 	LURKBOT=$(BUILD)/lurkbot LURKBOT_BENCH=$(BUILD)/lurkbot-bench test/bench/deflate
+
+.PHONY: bench-tls
+bench-tls: $(BUILD)/lurkbot bench-program ## the cost of TLS
+	LURKBOT=$(BUILD)/lurkbot LURKBOT_BENCH=$(BUILD)/lurkbot-bench test/bench/tls
 
 .PHONY: bench-peers
 bench-peers: $(BUILD)/lurkbot bench-program ## the same beside nchan, Mosquitto, NATS and bare loops
@@ -390,9 +398,9 @@ check-security: $(BUILD)/lurkbot ## let testssl.sh and slowhttptest loose on a g
 
 .PHONY: check-systemd
 check-systemd: $(BUILD)/lurkbot ## the units under a real systemd, in a container (root)
-	@mkdir -p $(BUILD)/systemd
-	@for unit in contrib/systemd/*.service contrib/systemd/*.socket; do \
-		sed 's|/usr/bin/lurkbot|/opt/lurkbot/bin/lurkbot|' $$unit >$(BUILD)/systemd/$${unit##*/}; done
+	@mkdir -p $(BUILD)/systemd/user
+	@cd contrib/systemd && for unit in *.service *.socket user/*.service user/*.socket; do sed \
+		's|/usr/bin/lurkbot|/opt/lurkbot/bin/lurkbot|' $$unit >$(CURDIR)/$(BUILD)/systemd/$$unit; done
 	$(begin)
 	$(measure) check-systemd test/systemd/check $(BUILD)/lurkbot $(BUILD)/systemd
 	$(end)

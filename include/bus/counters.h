@@ -70,6 +70,8 @@ struct counters {
 	_Atomic uint64_t calls_started;		  /* requests to providers */
 	_Atomic uint64_t provider_strays; /* answers to what was not, or is no more, asked */
 	_Atomic uint64_t answers_held;	  /* providers' answers that found no room at once */
+	_Atomic uint64_t events_directed; /* published to a connection alone */
+	_Atomic uint64_t directed_lost;	  /* of them: it was not there, or closed as too slow */
 	_Atomic uint64_t handshakes[COUNTERS_HANDSHAKES];
 	_Atomic uint64_t tls_handshakes[COUNTERS_TLS];
 	_Atomic uint64_t closes[COUNTERS_CLOSES];

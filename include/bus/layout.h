@@ -12,6 +12,7 @@
  *     | directory         |  lock and reasons, slots[slots], entries[max_connections]
  *     | visitors          |  lock, key, round; lines[visitors_lines(max_connections)]
  *     | providers         |  lock, generation, lines, methods, channels; slots[slots]
+ *     | idempotency       |  lock, keys, end; entries[8192]; bytes of answers
  *     | ring              |  lock, head; readers[slots]; index[N]
  *     | mailboxes[slots]  |  what stands before the data of each: lock, positions
  *     +-------------------+  page
@@ -324,6 +325,61 @@ struct providers_shared {
 };
 
 static_assert(offsetof(struct providers_shared, lines) == 128, "as drawn");
+
+/*
+ * Idempotency: which calls run or have run under a key, and what they were answered.
+ *
+ *       0      64                        96    104     128                524416
+ *       +------+-------------------------+-----+-------+------------------+---------------------+
+ *       | lock | hash keys (2 x 2 words) | end | spare | entries[8192]    | data[2 MiB]         |
+ *       +------+-------------------------+-----+-------+------------------+---------------------+
+ *
+ * An entry stands in one of the 64 places of the set that its hash chooses. Answers lie one behind the other
+ * in the data, round and round: `end` counts their bytes from 0, and what lies more than the size of the data
+ * before it is overwritten; so the oldest answers go first.
+ */
+enum {
+	IDEMPOTENCY_WAYS = 64,
+	IDEMPOTENCY_SETS = 128,
+	IDEMPOTENCY_ENTRIES = IDEMPOTENCY_WAYS * IDEMPOTENCY_SETS,
+	IDEMPOTENCY_DATA = 2 * 1024 * 1024,
+};
+
+/*
+ *       0        16           32         40      44       48       52      54       56         64
+ *       +--------+------------+----------+-------+--------+--------+-------+--------+----------+
+ *       | key(2) | params (2) | position | state | length | serial | owner | runner | deadline |
+ *       +--------+------------+----------+-------+--------+--------+-------+--------+----------+
+ *
+ * state is written last. deadline: CLOCK_MONOTONIC, when the entry ends. runner: the provider's worker + 1, once
+ * the call was handed to it; 0: not yet.
+ */
+struct idempotency_entry {
+	alignas(LAYOUT_LINE) uint64_t key[2]; /* hashes: all that is kept of them */
+	uint64_t params[2];
+	uint64_t position;
+	_Atomic uint32_t state; /* of bus/idempotency.c */
+	uint32_t length;
+	uint32_t serial; /* of the claiming: tells one call from a later one in the same place */
+	uint16_t owner;	 /* the caller's worker + 1 */
+	uint16_t runner;
+	uint64_t deadline_ms;
+};
+
+static_assert(sizeof(struct idempotency_entry) == 64, "one line");
+
+struct idempotency_shared {
+	struct shlock lock;
+	alignas(LAYOUT_LINE) uint64_t keys[4]; /* of the hashes, written once */
+	_Atomic uint64_t end;
+	_Atomic uint32_t serial;
+	uint32_t spare[5];
+	struct idempotency_entry entries[IDEMPOTENCY_ENTRIES];
+	char data[IDEMPOTENCY_DATA];
+};
+
+static_assert(offsetof(struct idempotency_shared, entries) == 128, "as drawn");
+static_assert(offsetof(struct idempotency_shared, data) == 524416, "as drawn");
 
 /*
  *        0                    64                     128                          192

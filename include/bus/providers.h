@@ -112,6 +112,9 @@ int providers_read(struct providers *providers, struct providers_copy *ret) must
  */
 uint64_t providers_news(struct providers *providers, unsigned slot);
 
+/* Tells all processes that there is news, of whatever kind; then call bell_ring_all. */
+void providers_tell_all(struct providers *providers);
+
 /* The supervisor's, after reaping the process of `slot`: frees what it had, and tells all. */
 void providers_clear_slot(struct providers *providers, unsigned slot);
 

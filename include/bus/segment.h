@@ -22,6 +22,7 @@ struct mailbox;
 struct ring;
 struct roster;
 struct segment;
+struct idempotency;
 struct providers;
 struct visitors;
 struct wake;
@@ -85,6 +86,7 @@ struct directory *segment_directory(const struct segment *segment);
 struct roster *segment_roster(const struct segment *segment);
 struct visitors *segment_visitors(const struct segment *segment);
 struct providers *segment_providers(const struct segment *segment);
+struct idempotency *segment_idempotency(const struct segment *segment);
 /* NULL when there is no such slot. */
 struct mailbox *segment_mailbox(const struct segment *segment, unsigned slot);
 /* NULL when there is no such slot. */

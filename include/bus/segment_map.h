@@ -26,6 +26,7 @@ struct segment_plan {
 	uint64_t visitors;
 	uint64_t providers;
 	uint64_t providers_slots;
+	uint64_t idempotency;
 	uint64_t ring;
 	uint64_t readers;
 	uint64_t index;

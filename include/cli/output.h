@@ -11,8 +11,14 @@
 #include "base/span.h"
 #include "cli/status.h"
 
-/* Prints the line "lurkbot: ..." on standard error. */
+/*
+ * Prints the line "lurkbot: ..." on standard error; where that is the journal the line says that it is an
+ * error.
+ */
 void output_error(const char *fmt, ...) printf_like(1, 2);
+
+/* The same with a line that needs no name before it, given without its newline. */
+void output_line(struct span line);
 
 /* Prints the text on standard output and frees it. CLI_OK; CLI_FAILED without memory. */
 enum cli_status output_take(struct buf *text);

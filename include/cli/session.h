@@ -28,6 +28,8 @@ struct request {
 	struct span params;	 /* a JSON object, or empty */
 	const char *session_key; /* NULL: none */
 	uint32_t timeout_ms;	 /* that the gateway is given; 0: its default */
+	/* Told each progress frame's payload, JSON text, as it comes; NULL: they are dropped. */
+	void (*on_progress)(struct span payload);
 };
 
 /* What was answered. The spans are valid until the session is next used. */

@@ -18,12 +18,16 @@ struct reply_error;
 
 /*
  * In which form the answers of a connection leave: as response frames on a WebSocket, as the response to
- * the request that is under way on plain HTTP.  Each is called once for each request, at once or later, and
- * may end the connection.
+ * the request that is under way on plain HTTP.  One of the first three is called once for each request, at once
+ * or later, and may end the connection.
  */
 struct answer_sink {
 	void (*result)(const struct answer *to, struct span result);
 	void (*error)(const struct answer *to, const struct reply_error *error);
+	/* As error, for one whose ErrorShape is there as JSON text. */
+	void (*error_text)(const struct answer *to, enum error_code code, struct span error);
+	/* Before the answer, any number of times; NULL: this form has no place for it. */
+	void (*progress)(const struct answer *to, struct span payload);
 };
 
 /* Response frames. */
@@ -35,6 +39,7 @@ struct answer {
 	struct span id;	     /* n == 0: the frame had no usable id */
 	unsigned method;     /* index for the metrics, METHOD_OTHER when there is none */
 	uint64_t started_ns; /* CLOCK_MONOTONIC at the arrival of the request */
+	uint64_t ticket;     /* of bus/idempotency: its answer is kept; 0: it is not */
 };
 
 /* Sends {"id","type":"response","result":result}; result is JSON text. */
@@ -50,7 +55,10 @@ void answer_fail(const struct answer *to, enum error_code code, const char *reas
 /* Sends an error that somebody else has put together: the text of its ErrorShape, and its code. */
 void answer_error(const struct answer *to, enum error_code code, struct span error);
 
-/* Sends {"id","type":"progress","payload":payload}; payload is JSON text. It is no answer. */
+/*
+ * Sends {"id","type":"progress","payload":payload}; payload is JSON text. It is no answer.
+ * Where the form of the connection has no progress, it is dropped.
+ */
 void answer_progress(const struct answer *to, struct span payload);
 
 /* Sends UNAVAILABLE, reason rate-limited: it may be tried again after this time. */

@@ -35,8 +35,10 @@ struct call {
 	enum call_state state;
 	bool has_seat, needs_cancel, has_reserve, has_waited;
 	uint64_t token;
-	uint64_t number;	  /* in the order of arrival */
-	uint64_t end_ms;	  /* of its time: what the provider is told is what is left */
+	uint64_t ticket; /* of bus/idempotency, 0: none */
+	uint64_t number; /* in the order of arrival */
+	uint32_t timeout_ms;
+	uint64_t end_ms; /* what the provider is told of a call that has waited is what is left */
 	struct seats_place place; /* of its seat; or of the provider of its session */
 	unsigned method;	  /* while it waits: its place in the routes */
 	unsigned provider;	  /* and, where it has a session, that of its provider */
@@ -57,6 +59,8 @@ struct calls {
 	uint32_t tokens;
 	unsigned turn;
 	unsigned waiting_count, sent_count;
+	unsigned reserves,
+	    reserved_count; /* rooms kept in the mailbox, and calls that have a share */
 	struct buf text, body;
 };
 

@@ -20,4 +20,4 @@ int callline_admit(struct call *call, struct span text) must_check;
 void callline_leave(struct call *call);
 
 /* Acts on news of the directory, and uses seats that were granted. Each turn. */
-void callline_turn(struct gateway *gateway);
+void callline_turn(struct gateway *gateway, uint64_t news);

@@ -33,14 +33,18 @@ void calls_free(struct calls *calls);
 int calls_start(struct gateway *gateway, const struct call_request *request,
     const struct call_sink *sink, void *owner, struct call **ret) must_check;
 
+/* From now on somebody else waits for it. */
+void call_hand_to(struct call *call, const struct call_sink *sink, void *owner);
+
 /* Whoever asked does not wait any more. */
 void call_cancel(struct call *call);
 
 /* Mail of the kinds MAIL_PROGRESS, MAIL_RESULT, MAIL_ERROR and MAIL_GONE. */
 void calls_mail(struct gateway *gateway, const struct mail *mail);
 
-/* Acts on news of the directory, uses seats that were granted, tries again what could not be done. Each turn. */
-void calls_turn(struct gateway *gateway);
+/* Acts on news of the directory, uses seats that were granted, tries again what could not be done. Each turn: news is
+ * providers_news. */
+void calls_turn(struct gateway *gateway, uint64_t news);
 
 /* Ends the calls whose provider's worker has died. Some times a second, and after news. */
 void calls_look(struct gateway *gateway);

@@ -34,8 +34,10 @@ struct call_request {
 	struct span params;	 /* JSON text; n == 0: none */
 	struct span session_key; /* n == 0: none */
 	uint32_t timeout_ms;	 /* that the provider is told; who asks counts it */
-	uint32_t conn_id;	 /* who asks */
+	uint64_t end_ms;  /* when it ends, by CLOCK_MONOTONIC: what is left when it has waited */
+	uint32_t conn_id; /* who asks */
 	struct span client_id;
+	uint64_t ticket; /* of bus/idempotency; 0: none */
 };
 
 /* The word and the sentence for a failure. */

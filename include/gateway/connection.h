@@ -19,6 +19,7 @@
 #include "base/list.h"
 #include "base/span.h"
 #include "bus/visitors.h"
+#include "gateway/byid.h"
 #include "gateway/deadlines.h"
 #include "gateway/limits.h"
 #include "gateway/traffic.h"
@@ -65,6 +66,7 @@ struct connection_handler {
 };
 
 struct connection {
+	struct byid_link by_id;
 	struct list link;  /* gateway.connections, later gateway.graveyard */
 	struct list dirty; /* gateway.dirty while output waits for the end of the turn */
 	struct deadline deadline;

@@ -15,6 +15,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/span.h"
+#include "gateway/byid.h"
 
 struct audiences;
 struct auth;
@@ -27,7 +28,9 @@ struct deflate;
 struct directory;
 struct event_base;
 struct fanout;
+struct idempotency;
 struct jobs;
+struct kept;
 struct peers;
 struct poller;
 struct providers;
@@ -62,6 +65,7 @@ struct gateway {
 	struct roster *roster;
 	struct visitors *visitors;
 	struct providers *providers;
+	struct idempotency *idempotency;
 	uint32_t visitors_round; /* in which all connections are counted */
 	struct counters *counters;
 	unsigned slot;
@@ -80,9 +84,11 @@ struct gateway {
 	struct publisher *publisher;
 	struct recent *recent;
 	struct peers *peers;
-	struct routes *routes; /* these three: gateway/switchboard */
+	struct routes *routes; /* these four: gateway/switchboard */
 	struct calls *calls;
 	struct jobs *jobs;
+	struct kept *kept;
+	uint64_t mailed[5]; /* bit i: slot i was sent mail in this turn, see post_wake */
 	struct reloads *reloads;
 	struct catchup *catchup;
 	struct stuck_frames *stuck;
@@ -96,6 +102,7 @@ struct gateway {
 
 	/* connections: all of them, those with output to flush, those to free after this turn */
 	struct list connections;
+	struct byid by_id; /* those that are open */
 	struct list dirty;
 	struct list dirty_end; /* marks how far a turn goes */
 	struct list graveyard;

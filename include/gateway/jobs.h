@@ -50,5 +50,8 @@ void jobs_mail(struct gateway *gateway, const struct mail *mail);
 /* Sends what waited for room, and asks for more where a provider takes its output again. Each turn. */
 void jobs_turn(struct gateway *gateway);
 
-/* Cancels the jobs whose callers' worker has died. Some times a second, and after news. */
-void jobs_look(struct gateway *gateway);
+/*
+ * Cancels the jobs whose callers' worker has died; those whose answer is kept for others run on until their time is
+ * up (now_ms: CLOCK_MONOTONIC). Some times a second.
+ */
+void jobs_look(struct gateway *gateway, uint64_t now_ms);

@@ -16,6 +16,7 @@
 #include "base/span.h"
 
 struct gateway;
+struct mail;
 struct peers;
 
 enum {
@@ -27,6 +28,8 @@ enum {
 enum mail_kind {
 	MAIL_CONNECTIONS_ASK = 1,  /* struct roll_question */
 	MAIL_CONNECTIONS_TELL = 2, /* what roll_part_write wrote */
+	MAIL_EVENT = 3,		   /* see gateway/direct */
+	MAIL_KINDS
 };
 
 enum gather_verdict {
@@ -41,6 +44,9 @@ typedef void (*gather_done_fn)(void *owner, enum gather_verdict verdict);
 /* Writes this worker's answer to a question of the given body: at most room bytes, the mail's bound. */
 typedef void (*gather_answer_fn)(
     struct gateway *gateway, struct span question, size_t room, struct buf *ret);
+
+/* Takes mail of some other kind; the body is gone when it returns. */
+typedef void (*peers_mail_fn)(struct gateway *gateway, const struct mail *mail);
 
 struct gather;
 
@@ -61,6 +67,16 @@ int gather_start(struct gateway *gateway, struct span question, gather_part_fn o
  * called from inside another gather's on_done.
  */
 void gather_cancel(struct gather *gather);
+
+/* Has mail of this kind, which is none of gathers', handed to `take`. Mail of kinds that nobody takes is dropped. */
+void peers_listen(struct peers *peers, enum mail_kind kind, peers_mail_fn take);
+
+/*
+ * Sends mail to another worker and wakes it. Returns 0; -ENOBUFS: its mailbox is full; -EMSGSIZE; -ENOTCONN: no
+ * process ever ran there; another -errno of mailbox_send.
+ */
+int peers_post(struct gateway *gateway, unsigned slot, enum mail_kind kind, uint64_t token,
+    struct span body) must_check;
 
 /* Takes the mail that has come.  Once each turn of the loop. */
 void peers_receive(struct gateway *gateway);

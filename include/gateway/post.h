@@ -35,6 +35,7 @@ enum post_kind {
 struct post_call {
 	uint32_t conn_id; /* of the provider */
 	uint32_t timeout_ms;
+	uint64_t ticket; /* of bus/idempotency: the provider's worker keeps the answer; 0: none */
 };
 
 struct post_letter {
@@ -46,10 +47,16 @@ struct post_letter {
 };
 
 /*
- * Sends, and rings for the reader. Returns 0; -ENOBUFS: no room now; -ETIMEDOUT: try again; -EMSGSIZE: longer
+ * Sends; the reader is woken by post_wake. Returns 0; -ENOBUFS: no room now; -ETIMEDOUT: try again; -EMSGSIZE: longer
  * than any mail may be; -ENOTCONN: nobody ever stood there; -ENOTRECOVERABLE.
  */
 int post_send(struct gateway *gateway, const struct post_letter *letter) must_check;
+
+/*
+ * Wakes those who were sent mail since the last time. To be called before this process may sleep: one who is woken
+ * by the first of many would be woken by each of them.
+ */
+void post_wake(struct gateway *gateway);
 
 /* Whether the process that stood in this slot in this generation has ended. */
 bool post_is_dead(const struct gateway *gateway, unsigned slot, uint32_t generation);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/macros.h"
 
@@ -20,5 +21,5 @@ void switchboard_mail(struct gateway *gateway, const struct mail *mail);
 /* Once each turn of the loop, behind the mail. */
 void switchboard_turn(struct gateway *gateway);
 
-/* Some times a second. */
-void switchboard_tick(struct gateway *gateway);
+/* Some times a second (now_ms: CLOCK_MONOTONIC). */
+void switchboard_tick(struct gateway *gateway, uint64_t now_ms);

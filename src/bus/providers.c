@@ -463,6 +463,13 @@ providers_news(struct providers *providers, unsigned slot)
 	return news;
 }
 
+void
+providers_tell_all(struct providers *providers)
+{
+	providers_view_tell_all(providers);
+	failpoint("news");
+}
+
 bool
 providers_has_news(const struct providers *providers, unsigned slot)
 {
@@ -481,9 +488,10 @@ clear(struct providers *providers, unsigned slot)
 	struct providers_shared *shared = providers->parts.shared;
 
 	for (unsigned row = 0; row < PROVIDERS_MAX; row++) {
-		if (LOAD(&shared->lines[row].conn_id) != 0 && shared->lines[row].slot == slot)
+		if (LOAD(&shared->lines[row].conn_id) != 0 && shared->lines[row].slot == slot) {
 			STORE(&shared->lines[row].conn_id, 0);
-		failpoint("provider of the dead");
+			failpoint("provider of the dead");
+		}
 		STORE(&dead->seats[row].in_flight, 0);
 		STORE(&dead->seats[row].granted, 0);
 		STORE(&dead->seats[row].waiting, 0);

@@ -19,6 +19,7 @@
 #include "bus/counters.h"
 #include "bus/directory.h"
 #include "bus/directory_view.h"
+#include "bus/idempotency.h"
 #include "bus/layout.h"
 #include "bus/mailbox.h"
 #include "bus/providers.h"
@@ -44,6 +45,7 @@ struct segment {
 	struct directory *directory;
 	struct visitors *visitors;
 	struct providers *providers;
+	struct idempotency *idempotency;
 	struct ring *ring;
 	struct mailbox *mailboxes[]; /* one for each slot */
 };
@@ -138,9 +140,10 @@ make_views(struct segment *segment)
 	segment->visitors = visitors_new(
 	    part(segment, plan->visitors), visitors_lines(plan->layout.max_connections));
 	segment->providers = view_providers(segment);
+	segment->idempotency = idempotency_new(part(segment, plan->idempotency), plan->slots);
 	segment->ring = view_ring(segment);
 	if (segment->roster == NULL || segment->directory == NULL || segment->visitors == NULL ||
-	    segment->providers == NULL || segment->ring == NULL)
+	    segment->providers == NULL || segment->idempotency == NULL || segment->ring == NULL)
 		return -ENOMEM;
 	for (unsigned slot = 0; slot < plan->slots; slot++) {
 		segment->mailboxes[slot] = view_mailbox(segment, slot);
@@ -164,6 +167,8 @@ format_common(struct segment *segment)
 	r = visitors_format(segment->visitors);
 	if (r == 0)
 		r = providers_format(segment->providers);
+	if (r == 0)
+		r = idempotency_format(segment->idempotency);
 	return r < 0 ? r : directory_format(segment->directory);
 }
 
@@ -362,6 +367,7 @@ segment_clear_slot(struct segment *segment, unsigned slot)
 	ring_clear_slot(segment->ring, slot);
 	directory_clear_slot(segment->directory, slot);
 	visitors_clear_slot(segment->visitors);
+	idempotency_clear_slot(segment->idempotency, slot);
 	providers_clear_slot(segment->providers, slot);
 	mailbox_clear(segment->mailboxes[slot]);
 	/* It may have died while it wrote to any of the others. */
@@ -381,6 +387,7 @@ segment_close(struct segment *segment)
 	ring_free(segment->ring);
 	visitors_free(segment->visitors);
 	providers_free(segment->providers);
+	idempotency_free(segment->idempotency);
 	directory_free(segment->directory);
 	roster_free(segment->roster);
 	wake_free(segment->wake);
@@ -424,6 +431,12 @@ struct providers *
 segment_providers(const struct segment *segment)
 {
 	return segment->providers;
+}
+
+struct idempotency *
+segment_idempotency(const struct segment *segment)
+{
+	return segment->idempotency;
 }
 
 struct mailbox *
@@ -517,6 +530,9 @@ segment_stuck_holder(struct segment *segment, uint64_t limit_ms)
 	if (found == 0)
 		found = holder;
 	holder = providers_stuck_holder(segment->providers, limit_ms);
+	if (found == 0)
+		found = holder;
+	holder = idempotency_stuck_holder(segment->idempotency, limit_ms);
 	if (found == 0)
 		found = holder;
 	for (unsigned slot = 0; slot < segment->plan.slots; slot++) {

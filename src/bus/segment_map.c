@@ -93,6 +93,7 @@ segment_plan_make(const struct segment_layout *layout, struct segment_plan *ret)
 		visitors_lines(layout->max_connections) * sizeof(struct visitor_line));
 	ret->providers = place(&end, line, sizeof(struct providers_shared));
 	ret->providers_slots = place(&end, line, slots * sizeof(struct providers_slot));
+	ret->idempotency = place(&end, line, sizeof(struct idempotency_shared));
 	ret->ring = place(&end, line, sizeof(struct ring_shared));
 	ret->readers = place(&end, line, slots * sizeof(struct ring_reader));
 	ret->index = place(&end, line, ret->index_count * sizeof(struct ring_index));

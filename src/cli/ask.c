@@ -84,6 +84,19 @@ check_text(const char *name, const char *text)
 	return CLI_USAGE;
 }
 
+/* To standard error, so that standard output is the result and nothing else. */
+static void
+show_progress(struct span payload)
+{
+	struct buf line = { 0 };
+
+	buf_append_cstr(&line, "Progress: ");
+	jsonprint_plain(&line, payload);
+	if (buf_status(&line) == 0)
+		fprintf(stderr, "%.*s\n", SPAN_ARGS(buf_span(&line)));
+	buf_fini(&line);
+}
+
 enum cli_status
 ask_call(const struct invocation *invocation)
 {
@@ -92,6 +105,7 @@ ask_call(const struct invocation *invocation)
 		.method = a->operand,
 		.session_key = arguments_text(a, OPTION_SESSION_KEY),
 		.timeout_ms = (uint32_t)arguments_number(a, OPTION_TIMEOUT, 0),
+		.on_progress = show_progress,
 	};
 	struct buf params = { 0 };
 	struct session session;

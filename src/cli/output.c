@@ -10,6 +10,21 @@
 #include <time.h>
 
 #include "cli/jsonprint.h"
+#include "sys/journal.h"
+
+/* What the journal takes for the priority of a line, where standard error goes there. */
+static const char *
+priority(void)
+{
+	return journal_is_stderr() ? "<3>" : "";
+}
+
+void
+output_line(struct span line)
+{
+	fflush(stdout);
+	fprintf(stderr, "%s%.*s\n", priority(), SPAN_ARGS(line));
+}
 
 void
 output_error(const char *fmt, ...)
@@ -17,7 +32,7 @@ output_error(const char *fmt, ...)
 	va_list args;
 
 	fflush(stdout);
-	fputs("lurkbot: ", stderr);
+	fprintf(stderr, "%slurkbot: ", priority());
 	va_start(args, fmt);
 	vfprintf(stderr, fmt, args);
 	va_end(args);

@@ -168,6 +168,25 @@ read_reply(struct span text, const char *id, struct reply *ret)
 	return true;
 }
 
+/* Whether it is progress of this request: that is told, and is no answer. */
+static bool
+take_progress(struct span text, const char *id, const struct request *request)
+{
+	static const struct json_field fields[] = { { "type", NULL }, { "id", NULL },
+		{ "payload", NULL } };
+	struct json_value v[ARRAY_LEN(fields)];
+	struct json_fault fault;
+	char quoted[ID_MAX + 2];
+
+	snprintf(quoted, sizeof(quoted), "\"%s\"", id);
+	if (json_object_scan(text, fields, ARRAY_LEN(fields), v, JSON_KEYS_MAX, &fault) != 0 ||
+	    !span_is(v[0].text, "\"progress\"") || !span_is(v[1].text, quoted))
+		return false;
+	if (request->on_progress != NULL)
+		request->on_progress(v[2].kind == JSON_ABSENT ? SPAN("null") : v[2].text);
+	return true;
+}
+
 enum cli_status
 session_ask(struct session *s, const struct request *request, struct reply *ret)
 {
@@ -182,7 +201,8 @@ session_ask(struct session *s, const struct request *request, struct reply *ret)
 	status = send_request(s, request, id, deadline_ms);
 	while (status == CLI_OK) {
 		status = client_receive(&s->client, deadline_ms, &text);
-		if (status == CLI_OK && read_reply(text, id, ret))
+		if (status == CLI_OK && !take_progress(text, id, request) &&
+		    read_reply(text, id, ret))
 			break;
 	}
 	return status;

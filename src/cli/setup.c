@@ -25,6 +25,16 @@ setup_request(const struct invocation *invocation)
 	};
 }
 
+static void
+print_report(const struct conf_report *report)
+{
+	struct span line;
+	size_t cursor = 0;
+
+	while (conf_report_next(report, &cursor, &line))
+		output_line(line);
+}
+
 enum cli_status
 setup_load(const struct invocation *invocation, struct conf **ret)
 {
@@ -34,7 +44,7 @@ setup_load(const struct invocation *invocation, struct conf **ret)
 	enum cli_status status = CLI_OK;
 
 	if (rc == -EINVAL) {
-		fprintf(stderr, "%.*s", SPAN_ARGS(buf_span(&report.text)));
+		print_report(&report);
 		status = CLI_USAGE;
 	} else if (rc != 0) {
 		output_error("%s", strerror(-rc));

@@ -18,6 +18,7 @@
 #include "config.h"
 #include "supervisor/supervisor.h"
 #include "sys/lockfile.h"
+#include "sys/notify.h"
 #include "sys/paths.h"
 
 #ifdef LURKBOT_SANITIZED
@@ -116,6 +117,9 @@ load(const struct invocation *invocation, struct conf **ret)
 {
 	enum cli_status status = setup_load(invocation, ret);
 
+	if (status == CLI_USAGE &&
+	    notify_send("STATUS=The configuration has errors, see the log\nERRNO=22", NULL, 0) < 0)
+		output_error("the service manager could not be told");
 	if (status == CLI_OK && secret_mask_environment() < 0) {
 		output_error("out of memory");
 		conf_free(*ret);

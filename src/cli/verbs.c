@@ -15,6 +15,7 @@
 #include "cli/inspect.h"
 #include "cli/install.h"
 #include "cli/logs.h"
+#include "cli/providers.h"
 #include "cli/showconf.h"
 #include "cli/start.h"
 #include "cli/stop.h"
@@ -79,6 +80,13 @@ const struct verb verbs[] = {
 	    .about = address_help,
 	    .syntax = { .options = DIAL_OPTIONS | OPTION_BIT(OPTION_JSON) },
 	    .run = inspect_health,
+	},
+	{
+	    .path = "gateway providers",
+	    .help = "List providers, what they offer, and how busy they are",
+	    .about = address_help,
+	    .syntax = { .options = DIAL_OPTIONS | OPTION_BIT(OPTION_JSON) },
+	    .run = providers_run,
 	},
 	{
 	    .path = "gateway call",

@@ -12,6 +12,7 @@
 #include "bus/counters.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
+#include "gateway/keep.h"
 #include "gateway/message.h"
 #include "proto/envelope.h"
 #include "proto/reply.h"
@@ -57,12 +58,39 @@ frame_error(const struct answer *to, const struct reply_error *error)
 	send_reply(to);
 }
 
-const struct answer_sink answer_frames = { .result = frame_result, .error = frame_error };
+static void
+frame_error_text(const struct answer *to, enum error_code code, struct span error)
+{
+	struct buf *reply = &to->connection->gateway->reply;
+
+	(void)code; /* stands in the text */
+	buf_reset(reply);
+	reply_error_text(reply, to->id, error);
+	send_reply(to);
+}
+
+static void
+frame_progress(const struct answer *to, struct span payload)
+{
+	struct buf *reply = &to->connection->gateway->reply;
+
+	buf_reset(reply);
+	reply_progress(reply, to->id, payload);
+	send_reply(to);
+}
+
+const struct answer_sink answer_frames = {
+	.result = frame_result,
+	.error = frame_error,
+	.error_text = frame_error_text,
+	.progress = frame_progress,
+};
 
 void
 answer_result(const struct answer *to, struct span result)
 {
 	count(to, 0);
+	keep_result(to->connection->gateway, to->ticket, result);
 	to->connection->answers->result(to, result);
 }
 
@@ -70,28 +98,23 @@ static void
 send_error(const struct answer *to, const struct reply_error *error)
 {
 	count(to, 1 + (unsigned)error->code);
+	keep_failure(to->connection->gateway, to->ticket, error);
 	to->connection->answers->error(to, error);
 }
 
 void
 answer_error(const struct answer *to, enum error_code code, struct span error)
 {
-	struct buf *reply = &to->connection->gateway->reply;
-
-	buf_reset(reply);
-	reply_error_text(reply, to->id, error);
 	count(to, 1 + (unsigned)code);
-	send_reply(to);
+	keep_error(to->connection->gateway, to->ticket, code, error);
+	to->connection->answers->error_text(to, code, error);
 }
 
 void
 answer_progress(const struct answer *to, struct span payload)
 {
-	struct buf *reply = &to->connection->gateway->reply;
-
-	buf_reset(reply);
-	reply_progress(reply, to->id, payload);
-	send_reply(to);
+	if (to->connection->answers->progress != NULL)
+		to->connection->answers->progress(to, payload);
 }
 
 void

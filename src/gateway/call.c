@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "bus/bell.h"
+#include "bus/idempotency.h"
 #include "bus/mailbox.h"
 #include "bus/roster.h"
 #include "bus/segment.h"
@@ -16,7 +17,12 @@
 #include "gateway/post.h"
 #include "gateway/routes.h"
 
-enum { KEPT_BYTES = 65536 }; /* of the mail under construction */
+enum {
+	KEPT_BYTES = 65536, /* of the mail under construction */
+	RESERVE_EACH = 64,
+	RESERVE_BYTES =
+	    RESERVE_EACH * MAILBOX_OVERHEAD, /* as one mail: no less than as so many empty ones */
+};
 
 struct call *
 call_new(struct gateway *g, const struct call_request *request, const struct call_sink *sink,
@@ -38,11 +44,13 @@ call_new(struct gateway *g, const struct call_request *request, const struct cal
 	list_init(&call->line);
 	list_init(&call->all);
 	call->gateway = g;
+	call->ticket = request->ticket;
 	call->sink = sink;
 	call->owner = owner;
 	call->state = CALL_LOCKED;
 	call->number = ++g->calls->numbers;
-	call->end_ms = clock_mono_ms() + request->timeout_ms;
+	call->timeout_ms = request->timeout_ms;
+	call->end_ms = request->end_ms;
 	/* With slot and generation: no other process, nor a predecessor, ever gives the same. */
 	call->token =
 	    (uint64_t)(g->generation & 0xffff) << 48 | (uint64_t)g->slot << 32 | ++g->calls->tokens;
@@ -71,14 +79,49 @@ call_give_seat_back(struct gateway *g, const struct seats_place *place, bool is_
 	return r != -ETIMEDOUT;
 }
 
+/* Room for the news that a provider has gone, for RESERVE_EACH calls at a time. */
+static int
+reserve(struct call *call)
+{
+	struct gateway *g = call->gateway;
+	struct calls *calls = g->calls;
+	int r;
+
+	if (calls->reserved_count + 1 > calls->reserves * RESERVE_EACH) {
+		r = mailbox_reserve(segment_mailbox(g->segment, g->slot), RESERVE_BYTES);
+		if (r < 0)
+			return r;
+		calls->reserves++;
+	}
+	calls->reserved_count++;
+	call->has_reserve = true;
+	return 0;
+}
+
+static void
+unreserve(struct call *call)
+{
+	struct gateway *g = call->gateway;
+	struct calls *calls = g->calls;
+
+	call->has_reserve = false;
+	calls->reserved_count--;
+	/* One is kept, so that a call after the other does not ask for it each time. */
+	while (calls->reserves > 0 &&
+	       (calls->reserved_count == 0 ||
+		   calls->reserved_count + RESERVE_EACH < (calls->reserves - 1) * RESERVE_EACH)) {
+		mailbox_unreserve(segment_mailbox(g->segment, g->slot), RESERVE_BYTES);
+		calls->reserves--;
+	}
+}
+
 static void
 release(struct call *call)
 {
 	if (call->has_seat)
 		call->has_seat = !call_give_seat_back(call->gateway, &call->place, false);
 	if (call->has_reserve)
-		mailbox_unreserve(segment_mailbox(call->gateway->segment, call->gateway->slot), 0);
-	call->has_reserve = false;
+		unreserve(call);
 }
 
 void
@@ -115,13 +158,25 @@ call_fail(struct call *call, enum call_failure failure)
 	sink->on_failure(owner, failure);
 }
 
-static void
-build_body(struct call *call, struct buf *body)
+/* What is left of its time. */
+static uint32_t
+time_left_ms(const struct call *call)
 {
-	uint64_t now_ms = clock_mono_ms();
-	struct post_call head = {
+	uint64_t now_ms;
+
+	if (!call->has_waited)
+		return call->timeout_ms;
+	now_ms = clock_mono_ms();
+	return call->end_ms > now_ms ? (uint32_t)(call->end_ms - now_ms) : 1;
+}
+
+static void
+build_body(const struct call *call, struct buf *body)
+{
+	const struct post_call head = {
 		.conn_id = call->place.conn_id,
-		.timeout_ms = call->end_ms > now_ms ? (uint32_t)(call->end_ms - now_ms) : 1,
+		.ticket = call->ticket,
+		.timeout_ms = time_left_ms(call),
 	};
 
 	buf_reset(body);
@@ -133,7 +188,6 @@ post(struct call *call, struct span text)
 {
 	struct gateway *g = call->gateway;
 	struct buf *body = &g->calls->body;
-	struct mailbox *own = segment_mailbox(g->segment, g->slot);
 	struct post_letter letter = { .slot = call->slot, .kind = MAIL_CALL, .token = call->token };
 	int r;
 
@@ -142,10 +196,9 @@ post(struct call *call, struct span text)
 	if (buf_status(body) != 0)
 		return -ENOMEM;
 	if (!call->has_reserve) {
-		r = mailbox_reserve(own, 0);
+		r = reserve(call);
 		if (r < 0)
 			return r;
-		call->has_reserve = true;
 	}
 	letter.body = buf_span(body);
 	r = post_send(g, &letter);
@@ -161,6 +214,8 @@ call_send(struct call *call, unsigned provider, struct span text)
 
 	call->slot = routes_copy(g->routes)->providers[provider].slot;
 	call->generation = roster_generation(g->roster, call->slot);
+	/* Before it is sent: whoever dies, one of the two ends it. */
+	idempotency_hand_over(g->idempotency, call->ticket, call->slot);
 	r = post(call, text);
 	if (r == 0) {
 		call->state = CALL_SENT;
@@ -172,6 +227,7 @@ call_send(struct call *call, unsigned provider, struct span text)
 		call->text = span_make(NULL, 0);
 		return 0;
 	}
+	idempotency_take_back(g->idempotency, call->ticket);
 	release(call);
 	if (r == -ETIMEDOUT)
 		return -EAGAIN;

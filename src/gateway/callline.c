@@ -275,10 +275,9 @@ try_stalled(struct gateway *g)
 }
 
 void
-callline_turn(struct gateway *g)
+callline_turn(struct gateway *g, uint64_t news)
 {
 	struct calls *calls = g->calls;
-	uint64_t news = providers_news(g->providers, g->slot);
 	struct list again;
 
 	if (!list_is_empty(&calls->stalled))

@@ -3,11 +3,10 @@
  */
 #include "gateway/calls.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/digits.h"
 #include "base/jsonw.h"
 #include "bus/counters.h"
 #include "bus/mailbox.h"
@@ -20,6 +19,7 @@
 enum {
 	FRAME_HEAD = 96,    /* what the provider's worker writes before the text */
 	KEPT_BYTES = 65536, /* of the text under construction */
+	CONN_ID_DIGITS = 8,
 };
 
 struct calls *
@@ -94,32 +94,31 @@ keep_text(struct call *call, struct span text)
 static void
 build_text(const struct call_request *request, struct buf *text)
 {
-	char conn_id[9];
-	struct jsonw w;
+	static const struct span caller = SPAN_INIT(",\"caller\":{\"connId\":\"");
+	static const struct span client = SPAN_INIT("\",\"clientId\":\"");
+	static const struct span end = SPAN_INIT("\"}}");
 
 	buf_reset(text);
-	jsonw_init(&w, text);
-	buf_append_cstr(text, "\"method\":\"");
+	buf_append_span(text, SPAN("\"method\":\""));
 	buf_append_span(text, request->method);
 	buf_append_byte(text, '"');
-	w.comma = true;
 	if (request->params.n > 0) {
-		jsonw_key(&w, "params");
-		jsonw_raw(&w, request->params);
+		buf_append_span(text, SPAN(",\"params\":"));
+		buf_append_span(text, request->params);
 	}
 	if (request->session_key.n > 0) {
-		jsonw_key(&w, "sessionKey");
-		jsonw_str(&w, request->session_key);
+		buf_append_span(text, SPAN(",\"sessionKey\":\""));
+		jsonw_escape(text, request->session_key);
+		buf_append_byte(text, '"');
 	}
-	snprintf(conn_id, sizeof(conn_id), "%08" PRIx32, request->conn_id);
-	jsonw_key(&w, "caller");
-	jsonw_object(&w);
-	jsonw_key(&w, "connId");
-	jsonw_cstr(&w, conn_id);
-	jsonw_key(&w, "clientId");
-	jsonw_str(&w, request->client_id);
-	jsonw_object_end(&w);
-	jsonw_object_end(&w);
+	buf_append_span(text, caller);
+	if (buf_reserve(text, CONN_ID_DIGITS)) {
+		digits_put_hex(text->data + text->len, CONN_ID_DIGITS, request->conn_id);
+		text->len += CONN_ID_DIGITS;
+	}
+	buf_append_span(text, client);
+	jsonw_escape(text, request->client_id);
+	buf_append_span(text, end);
 }
 
 /* With the text in place. */
@@ -165,6 +164,13 @@ calls_start(struct gateway *g, const struct call_request *request, const struct 
 	counters_add(&g->counters->calls_started, 1);
 	*ret = call;
 	return 0;
+}
+
+void
+call_hand_to(struct call *call, const struct call_sink *sink, void *owner)
+{
+	call->sink = sink;
+	call->owner = owner;
 }
 
 void
@@ -231,11 +237,11 @@ settle_owed(struct gateway *g)
 }
 
 void
-calls_turn(struct gateway *g)
+calls_turn(struct gateway *g, uint64_t news)
 {
 	if (!list_is_empty(&g->calls->owed))
 		settle_owed(g);
-	callline_turn(g);
+	callline_turn(g, news);
 }
 
 void

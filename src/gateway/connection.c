@@ -366,6 +366,8 @@ connection_open(
 		counters_add(&g->counters->connections, 1);
 	if (id == 0)
 		g->refused++;
+	else
+		byid_add(&g->by_id, &c->by_id, id);
 	update_events(c);
 	return c;
 }
@@ -381,6 +383,7 @@ begin_end(struct connection *c, uint16_t code, const char *reason)
 	counters_add(&c->gateway->counters->closes[counters_close_bucket(c->framed ? code : 0)], 1);
 	c->state = CONNECTION_CLOSING;
 	/* From here on nobody finds it by its id, though the socket may linger. */
+	byid_remove(&c->gateway->by_id, &c->by_id);
 	if (c->id != 0)
 		directory_release(c->gateway->directory, c->id);
 	/* What was received stays until the burial: somebody up the stack may still read it. */

@@ -11,6 +11,7 @@
 #include "gateway/methods.h"
 #include "gateway/pending.h"
 #include "gateway/jobs.h"
+#include "gateway/kept.h"
 #include "gateway/refuse.h"
 #include "gateway/requests.h"
 #include "proto/envelope.h"
@@ -91,7 +92,7 @@ dispatch_request(struct answer *to, const struct envelope *frame)
 	else if (c->gateway->draining)
 		answer_fail(to, ERROR_UNAVAILABLE, "shutting-down", NULL,
 		    "The gateway is stopping; come back in a moment");
-	else
+	else if (kept_begin(to, frame))
 		method.run(to, frame);
 }
 

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
+#include "base/digits.h"
 #include "base/list.h"
 #include "base/parse.h"
 #include "bus/bell.h"
@@ -20,13 +22,15 @@
 #include "bus/segment.h"
 #include "conf/conf.h"
 #include "gateway/context.h"
+#include "gateway/keep.h"
 #include "gateway/message.h"
+#include "gateway/parcels.h"
 #include "gateway/post.h"
 #include "proto/reply.h"
 
 enum {
 	BUCKETS = 1024,
-	ID_MAX = 3 + 16 + 1,
+	FRAME_HEAD = 96, /* what stands before the text of a MAIL_CALL, at most */
 };
 
 /* A connection that has registered. */
@@ -35,7 +39,6 @@ struct offering {
 	struct connection *connection;
 	struct list jobs;
 	unsigned count;
-	unsigned parcels; /* that wait for room */
 	bool is_listed, is_full;
 	struct seats_place place;
 };
@@ -45,22 +48,17 @@ struct job {
 	struct list of_offering;
 	struct offering *offering;
 	uint64_t token;
+	uint64_t
+	    ticket; /* of bus/idempotency: its answer is kept, and it outlives its caller; 0: none */
+	uint64_t end_ms;
 	unsigned slot; /* of the caller's worker */
 	uint32_t generation;
 };
 
-/* Mail that found no room. */
-struct parcel {
-	struct list link;
-	struct offering *offering; /* NULL: gone, or its own doing does not matter */
-	struct post_letter letter;
-	uint32_t generation;
-	char bytes[];
-};
-
 struct jobs {
 	struct list buckets[BUCKETS];
-	struct list offerings, leaving, parcels;
+	struct list offerings, leaving;
+	struct parcels *parcels;
 	struct buf error;
 	unsigned full; /* offerings that are */
 };
@@ -72,11 +70,15 @@ jobs_new(void)
 
 	if (jobs == NULL)
 		return NULL;
+	jobs->parcels = parcels_new();
+	if (jobs->parcels == NULL) {
+		mem_free(jobs);
+		return NULL;
+	}
 	for (unsigned i = 0; i < BUCKETS; i++)
 		list_init(&jobs->buckets[i]);
 	list_init(&jobs->offerings);
 	list_init(&jobs->leaving);
-	list_init(&jobs->parcels);
 	return jobs;
 }
 
@@ -87,10 +89,7 @@ jobs_free(struct jobs *jobs)
 
 	if (jobs == NULL)
 		return;
-	while ((first = list_first(&jobs->parcels)) != NULL) {
-		list_remove(first);
-		mem_free(container_of(first, struct parcel, link));
-	}
+	parcels_free(jobs->parcels);
 	while ((first = list_first(&jobs->leaving)) != NULL) {
 		list_remove(first);
 		mem_free(container_of(first, struct offering, link));
@@ -100,29 +99,6 @@ jobs_free(struct jobs *jobs)
 }
 
 /* --- mail to callers ------------------------------------------------------------------------ */
-
-/* Keeps it until there is room. Without memory for that the caller gets its answer from its time-out. */
-static void
-keep(struct gateway *g, struct offering *offering, const struct post_letter *letter,
-    uint32_t generation)
-{
-	struct parcel *parcel = mem_alloc(sizeof(*parcel) + letter->body.n);
-
-	if (parcel == NULL)
-		return;
-	*parcel =
-	    (struct parcel){ .offering = offering, .letter = *letter, .generation = generation };
-	if (letter->body.n > 0)
-		memcpy(parcel->bytes, letter->body.p, letter->body.n);
-	parcel->letter.body = span_make(parcel->bytes, letter->body.n);
-	list_init(&parcel->link);
-	list_append(&g->jobs->parcels, &parcel->link);
-	counters_add(&g->counters->answers_held, 1);
-	if (offering == NULL)
-		return;
-	if (offering->parcels++ == 0)
-		connection_pause(offering->connection);
-}
 
 static void
 tell_caller(struct gateway *g, const struct job *job, enum post_kind kind, struct span body)
@@ -134,46 +110,10 @@ tell_caller(struct gateway *g, const struct job *job, enum post_kind kind, struc
 		.body = body,
 		.uses_reserve = kind == MAIL_GONE,
 	};
-	int r = post_is_dead(g, job->slot, job->generation) ? 0 : post_send(g, &letter);
+	struct connection *c = job->offering->connection;
 
-	if (r == -EMSGSIZE)
-		log_conn_warning(job->offering->connection->id,
-		    "an answer of %zu bytes is longer than mail may be", body.n);
-	if (r == -ENOBUFS || r == -ETIMEDOUT)
-		keep(g, kind == MAIL_GONE ? NULL : job->offering, &letter, job->generation);
-}
-
-static void
-parcel_free(struct parcel *parcel)
-{
-	struct offering *offering = parcel->offering;
-
-	list_remove(&parcel->link);
-	if (offering != NULL && --offering->parcels == 0)
-		connection_resume(offering->connection);
-	mem_free(parcel);
-}
-
-/* In their order: where one finds no room, later ones for the same worker wait behind it. */
-static void
-send_parcels(struct gateway *g)
-{
-	struct list *at, *tmp;
-	unsigned full = UINT32_MAX;
-
-	LIST_FOREACH_SAFE (at, tmp, &g->jobs->parcels) {
-		struct parcel *parcel = container_of(at, struct parcel, link);
-		int r = 0;
-
-		if (parcel->letter.slot == full)
-			continue;
-		if (!post_is_dead(g, parcel->letter.slot, parcel->generation))
-			r = post_send(g, &parcel->letter);
-		if (r == -ENOBUFS || r == -ETIMEDOUT)
-			full = parcel->letter.slot;
-		else
-			parcel_free(parcel);
-	}
+	/* That there is none is not of its provider's doing, so that is read on. */
+	parcels_post(g->jobs->parcels, g, &letter, job->generation, kind == MAIL_GONE ? NULL : c);
 }
 
 /* --- jobs ----------------------------------------------------------------------------------- */
@@ -217,7 +157,8 @@ find_offering(const struct gateway *g, uint32_t conn_id)
 }
 
 static struct job *
-job_new(struct gateway *g, struct offering *offering, const struct mail *mail)
+job_new(struct gateway *g, struct offering *offering, const struct mail *mail,
+    const struct post_call *head)
 {
 	struct job *job = mem_zalloc(sizeof(*job));
 
@@ -225,6 +166,9 @@ job_new(struct gateway *g, struct offering *offering, const struct mail *mail)
 		return NULL;
 	job->offering = offering;
 	job->token = mail->token;
+	job->ticket = head->ticket;
+	if (job->ticket != 0)
+		job->end_ms = clock_mono_ms() + head->timeout_ms;
 	job->slot = mail->from_slot;
 	job->generation = mail->from_generation;
 	list_append(&g->jobs->buckets[job->token % BUCKETS], &job->bucket);
@@ -244,10 +188,8 @@ refuse(struct gateway *g, const struct mail *mail)
 		.token = mail->token,
 		.uses_reserve = true,
 	};
-	int r = post_send(g, &letter);
 
-	if (r == -ENOBUFS || r == -ETIMEDOUT)
-		keep(g, NULL, &letter, mail->from_generation);
+	parcels_post(g->jobs->parcels, g, &letter, mail->from_generation, NULL);
 }
 
 /* The provider takes less than it is given: no more for now. */
@@ -262,6 +204,28 @@ watch_output(struct gateway *g, struct offering *offering)
 	seats_set_full(g->providers, &offering->place, true);
 }
 
+/* The frame that the provider gets: printf would take as long as all the rest of it. */
+static void
+write_request(struct buf *frame, const struct mail *mail, const struct post_call *head)
+{
+	static const struct span begin = SPAN_INIT("{\"id\":\"gw-");
+	static const struct span middle = SPAN_INIT("\",\"type\":\"request\",\"timeoutMs\":");
+	unsigned token_width = digits_hex_width(mail->token);
+	unsigned timeout_width = digits_decimal_width(head->timeout_ms);
+
+	buf_reset(frame);
+	if (!buf_reserve(frame, FRAME_HEAD + mail->body.n))
+		return;
+	buf_append_span(frame, begin);
+	digits_put_hex(frame->data + frame->len, token_width, mail->token);
+	frame->len += token_width;
+	buf_append_span(frame, middle);
+	digits_put_decimal(frame->data + frame->len, timeout_width, head->timeout_ms);
+	frame->len += timeout_width;
+	buf_append_byte(frame, ',');
+	buf_append_span(frame, span_skip(mail->body, sizeof(*head)));
+}
+
 static void
 on_call(struct gateway *g, const struct mail *mail)
 {
@@ -269,16 +233,13 @@ on_call(struct gateway *g, const struct mail *mail)
 	struct post_call head;
 	struct offering *offering;
 
-	if (mail->body.n < sizeof(head) || post_is_dead(g, mail->from_slot, mail->from_generation))
+	if (mail->body.n < sizeof(head))
 		return;
 	memcpy(&head, mail->body.p, sizeof(head));
 	offering = find_offering(g, head.conn_id);
-	buf_reset(frame);
-	buf_printf(frame,
-	    "{\"id\":\"gw-%" PRIx64 "\",\"type\":\"request\",\"timeoutMs\":%" PRIu32 ",",
-	    mail->token, head.timeout_ms);
-	buf_append_span(frame, span_skip(mail->body, sizeof(head)));
-	if (offering == NULL || buf_status(frame) != 0 || job_new(g, offering, mail) == NULL) {
+	write_request(frame, mail, &head);
+	if (offering == NULL || buf_status(frame) != 0 ||
+	    job_new(g, offering, mail, &head) == NULL) {
 		refuse(g, mail);
 		return;
 	}
@@ -299,17 +260,23 @@ queue_cancel(struct job *job)
 	message_queue(job->offering->connection, WS_TEXT, span_make(text, (size_t)n));
 }
 
+/* The job is over, and the provider is told so. */
+static void
+cancel(struct gateway *g, struct job *job)
+{
+	struct job gone = *job;
+
+	job_free(g, job);
+	queue_cancel(&gone);
+}
+
 static void
 on_cancel(struct gateway *g, const struct mail *mail)
 {
 	struct job *job = find_job(g, mail->token);
-	struct job gone;
 
-	if (job == NULL || job->slot != mail->from_slot || job->generation != mail->from_generation)
-		return;
-	gone = *job;
-	job_free(g, job);
-	queue_cancel(&gone);
+	if (job != NULL && job->slot == mail->from_slot && job->generation == mail->from_generation)
+		cancel(g, job);
 }
 
 void
@@ -399,6 +366,7 @@ pass_error(const struct answer *to, struct job *job, struct span text)
 		answer_fault(to, &fault);
 		return;
 	}
+	keep_error(g, job->ticket, code, text);
 	buf_reset(error);
 	buf_append_byte(error, (char)code);
 	buf_append_span(error, text);
@@ -415,6 +383,7 @@ jobs_response(const struct answer *to, const struct envelope *frame)
 {
 	struct connection *c = to->connection;
 	struct job *job = find_by_id(c, frame->id);
+	struct span result;
 
 	if (job == NULL) {
 		count_stray(c);
@@ -424,8 +393,10 @@ jobs_response(const struct answer *to, const struct envelope *frame)
 		pass_error(to, job, frame->error.text);
 		return;
 	}
-	tell_caller(c->gateway, job, MAIL_RESULT,
-	    frame->result.kind == JSON_ABSENT ? SPAN("null") : frame->result.text);
+	result = frame->result.kind == JSON_ABSENT ? SPAN("null") : frame->result.text;
+	/* Kept before it is told, so that it is known whatever becomes of the caller's worker. */
+	keep_result(c->gateway, job->ticket, result);
+	tell_caller(c->gateway, job, MAIL_RESULT, result);
 	job_free(c->gateway, job);
 }
 
@@ -440,6 +411,19 @@ jobs_progress(const struct answer *to, const struct envelope *frame)
 	else
 		tell_caller(c->gateway, job, MAIL_PROGRESS,
 		    frame->payload.kind == JSON_ABSENT ? SPAN("null") : frame->payload.text);
+}
+
+/* Where nobody lives who would say what became of a job, it is said here. */
+static void
+end_orphan(struct gateway *g, const struct job *job, enum error_code code, const char *reason,
+    const char *sentence)
+{
+	struct reply_error error = { .code = code, .reason = reason };
+
+	if (job->ticket == 0 || !post_is_dead(g, job->slot, job->generation))
+		return;
+	reply_error_say(&error, "%s", sentence);
+	keep_failure(g, job->ticket, &error);
 }
 
 /* --- providers ------------------------------------------------------------------------------ */
@@ -509,16 +493,13 @@ jobs_leave(struct connection *c)
 		return;
 	c->offering = NULL;
 	g->jobs->full -= offering->is_full;
-	LIST_FOREACH (at, &g->jobs->parcels) {
-		struct parcel *parcel = container_of(at, struct parcel, link);
-
-		if (parcel->offering == offering)
-			parcel->offering = NULL;
-	}
+	parcels_forget(g->jobs->parcels, c);
 	LIST_FOREACH_SAFE (at, tmp, &offering->jobs) {
 		struct job *job = container_of(at, struct job, of_offering);
 
 		tell_caller(g, job, MAIL_GONE, SPAN(""));
+		end_orphan(g, job, ERROR_UNAVAILABLE, "provider-gone",
+		    "The provider of this method has gone");
 		job_free(g, job);
 	}
 	list_remove(&offering->link);
@@ -565,8 +546,7 @@ jobs_turn(struct gateway *g)
 {
 	struct list *at, *tmp;
 
-	if (!list_is_empty(&g->jobs->parcels))
-		send_parcels(g);
+	parcels_turn(g->jobs->parcels, g);
 	LIST_FOREACH_SAFE (at, tmp, &g->jobs->leaving) {
 		struct offering *offering = container_of(at, struct offering, link);
 
@@ -579,20 +559,33 @@ jobs_turn(struct gateway *g)
 		look_at_the_full(g);
 }
 
-void
-jobs_look(struct gateway *g)
+/* A job that nobody waits for any more, or NULL. */
+static struct job *
+find_dead(const struct gateway *g, struct list *bucket, uint64_t now_ms)
 {
-	struct list *at, *tmp;
+	struct list *at;
 
+	LIST_FOREACH (at, bucket) {
+		struct job *job = container_of(at, struct job, bucket);
+
+		if (post_is_dead(g, job->slot, job->generation) &&
+		    (job->ticket == 0 || job->end_ms <= now_ms))
+			return job;
+	}
+	return NULL;
+}
+
+void
+jobs_look(struct gateway *g, uint64_t now_ms)
+{
 	for (unsigned i = 0; i < BUCKETS; i++) {
-		LIST_FOREACH_SAFE (at, tmp, &g->jobs->buckets[i]) {
-			struct job *job = container_of(at, struct job, bucket);
-			struct job gone = *job;
+		struct job *job;
 
-			if (!post_is_dead(g, job->slot, job->generation))
-				continue;
-			job_free(g, job);
-			queue_cancel(&gone);
+		/* Each time from the beginning: a cancel can end the provider's connection, and all its jobs. */
+		while ((job = find_dead(g, &g->jobs->buckets[i], now_ms)) != NULL) {
+			end_orphan(g, job, ERROR_AGENT_TIMEOUT, "timeout",
+			    "No answer within timeoutMs; ask again with a longer one");
+			cancel(g, job);
 		}
 	}
 }

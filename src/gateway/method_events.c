@@ -5,14 +5,17 @@
 #include "gateway/method_events.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/jsonw.h"
+#include "base/parse.h"
 #include "conf/conf.h"
 #include "gateway/admission.h"
 #include "gateway/audience.h"
 #include "gateway/catchup.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
+#include "gateway/direct.h"
 #include "gateway/identity.h"
 #include "gateway/namespaces.h"
 #include "gateway/pending.h"
@@ -35,7 +38,7 @@ static const struct param publish_table[PUBLISH_PARAMS] = {
 	    .kind = PARAM_STRING,
 	    .min = 1,
 	    .max = ENVELOPE_SESSION_KEY_MAX },
-	[PUBLISH_TO] = { .name = "to", .kind = PARAM_ANY },
+	[PUBLISH_TO] = { .name = "to", .kind = PARAM_STRING, .min = 8, .max = 8 },
 };
 
 static void
@@ -64,6 +67,40 @@ publish(const struct answer *to, const struct publication *publication)
 		wait_for_ring(to, publication);
 	else
 		publisher_answer(to, r, &receipt);
+}
+
+static void
+answer_directed(const struct answer *to, int r, const char *id)
+{
+	char text[DIRECT_ID_MAX + 16];
+
+	if (r == 0) {
+		snprintf(text, sizeof(text), "{\"id\":\"%s\"}", id);
+		answer_result(to, span_cstr(text));
+	} else if (r == -ENOENT) {
+		answer_fail(to, ERROR_INVALID_REQUEST, "not-found", "params.to",
+		    "No connection has this connId; connections.list tells those that are there");
+	} else if (r == -ENOBUFS || r == -ETIMEDOUT) {
+		answer_fail(to, ERROR_UNAVAILABLE, "worker-busy", NULL,
+		    "The worker of this connection does not keep up; publish again");
+	} else {
+		publisher_answer(to, r, NULL);
+	}
+}
+
+static void
+publish_to(const struct answer *to, struct span conn_id, const struct publication *publication)
+{
+	char event_id[DIRECT_ID_MAX] = "";
+	uint64_t id = 0;
+
+	if (parse_hex_u64(conn_id, UINT32_MAX, &id) != 0)
+		answer_fail(to, ERROR_INVALID_REQUEST, "invalid-field", "params.to",
+		    "to must be a connId: 8 hexadecimal digits, as connections.list tells them");
+	else
+		answer_directed(to,
+		    direct_publish(to->connection->gateway, (uint32_t)id, publication, event_id),
+		    event_id);
 }
 
 /* Whether these are more bytes than the connection may publish; that was answered. */
@@ -103,12 +140,28 @@ is_publishable(const struct answer *to, const struct param_value *values)
 		    "The token of this connection may not publish %.*s, but only what its events "
 		    "allow",
 		    SPAN_ARGS(event));
-	else if (values[PUBLISH_TO].is_present)
-		answer_fail(to, ERROR_INVALID_REQUEST, "unsupported", "params.to",
-		    "This gateway sends no events to single connections; leave to out");
 	else
 		return true;
 	return false;
+}
+
+static void
+publish_values(const struct answer *to, const struct param_value *values)
+{
+	struct publication publication = {
+		.event = values[PUBLISH_EVENT].string,
+		.payload = values[PUBLISH_PAYLOAD].json.text,
+		.session_key = values[PUBLISH_KEY].string,
+	};
+
+	if (!values[PUBLISH_PAYLOAD].is_present)
+		publication.payload = SPAN("");
+	if (is_too_much(to, &publication))
+		return;
+	if (values[PUBLISH_TO].is_present)
+		publish_to(to, values[PUBLISH_TO].string, &publication);
+	else
+		publish(to, &publication);
 }
 
 void
@@ -127,18 +180,8 @@ method_events_publish(const struct answer *to, const struct envelope *frame)
 		answer_no_memory(to);
 		return;
 	}
-	if (is_publishable(to, params.values)) {
-		struct publication publication = {
-			.event = params.values[PUBLISH_EVENT].string,
-			.payload = params.values[PUBLISH_PAYLOAD].json.text,
-			.session_key = params.values[PUBLISH_KEY].string,
-		};
-
-		if (!params.values[PUBLISH_PAYLOAD].is_present)
-			publication.payload = SPAN("");
-		if (!is_too_much(to, &publication))
-			publish(to, &publication);
-	}
+	if (is_publishable(to, params.values))
+		publish_values(to, params.values);
 	params_fini(&params);
 }
 

@@ -11,7 +11,9 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "bus/counters.h"
+#include "bus/idempotency.h"
 #include "bus/mailbox.h"
 #include "bus/providers.h"
 #include "bus/ring.h"
@@ -87,6 +89,11 @@ static const struct scalar {
 	    offsetof(struct counters, events_compressed) },
 	{ "compression_saved_bytes", "bytes", "Bytes that compression spared clients.",
 	    offsetof(struct counters, compression_saved_bytes) },
+	{ "events_directed", NULL, "Events published to one connection alone.",
+	    offsetof(struct counters, events_directed) },
+	{ "events_directed_lost", NULL,
+	    "Of them, those whose connection was at its end, too slow, or may get no events.",
+	    offsetof(struct counters, directed_lost) },
 	{ "messages_inflated", NULL, "Messages that clients sent compressed.",
 	    offsetof(struct counters, messages_inflated) },
 	{ "provider_calls", NULL, "Requests that were routed to providers, or waited for one.",
@@ -439,8 +446,18 @@ write_ring(const struct gateway *g, struct exposition *e)
 static void
 write_bus(const struct gateway *g, struct exposition *e)
 {
+	unsigned running, finished;
+
 	write_value(e, "providers", EXPOSITION_GAUGE, NULL, "Providers registered now.",
 	    providers_count(g->providers));
+	idempotency_count(g->idempotency, clock_mono_ms(), &running, &finished);
+	write_value(e, "idempotency_running", EXPOSITION_GAUGE, NULL,
+	    "Requests with an idempotency key that are under way.", running);
+	write_value(e, "idempotency_kept", EXPOSITION_GAUGE, NULL,
+	    "Answers to such requests that are kept for those who ask again.", finished);
+	write_value(e, "idempotency_mutex_recoveries", EXPOSITION_COUNTER, NULL,
+	    "Times that a process died while it held the lock of the idempotency keys.",
+	    idempotency_recoveries(g->idempotency));
 	write_value(e, "providers_mutex_recoveries", EXPOSITION_COUNTER, NULL,
 	    "Times that a process died while it held the lock of the providers.",
 	    providers_recoveries(g->providers));

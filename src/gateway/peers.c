@@ -56,6 +56,7 @@ struct peers {
 	unsigned count;
 	uint32_t questions;
 	gather_answer_fn answer;
+	peers_mail_fn take[MAIL_KINDS];
 	struct buf body;
 	struct buf part;
 	struct log_limit warnings;
@@ -125,8 +126,14 @@ warn_undelivered(struct peers *peers, unsigned slot, const char *what, int error
 		    error == -ENOBUFS ? "its mailbox is full" : strerror(-error));
 }
 
-static int
-send_mail(struct gateway *g, unsigned slot, enum mail_kind kind, uint64_t token, struct span body)
+void
+peers_listen(struct peers *peers, enum mail_kind kind, peers_mail_fn take)
+{
+	peers->take[kind] = take;
+}
+
+int
+peers_post(struct gateway *g, unsigned slot, enum mail_kind kind, uint64_t token, struct span body)
 {
 	struct mail mail = {
 		.kind = (uint16_t)kind,
@@ -152,7 +159,7 @@ ask(struct gateway *g, struct gather *gather, unsigned slot, struct span questio
 	roster_get(g->roster, slot, &entry);
 	if (slot == g->slot || entry.state != ROSTER_SERVING)
 		return;
-	r = send_mail(g, slot, MAIL_CONNECTIONS_ASK, gather->token, question);
+	r = peers_post(g, slot, MAIL_CONNECTIONS_ASK, gather->token, question);
 	if (r == -ENOTCONN)
 		return; /* nobody ever stood there, whatever the roster says */
 	/* One that could not be asked stays owed: better late than silently partial. */
@@ -235,10 +242,25 @@ on_ask(struct gateway *g, const struct mail *mail)
 	peers->answer(g, mail->body, mailbox_body_max(theirs), &peers->part);
 	r = buf_status(&peers->part);
 	if (r == 0)
-		r = send_mail(
+		r = peers_post(
 		    g, mail->from_slot, MAIL_CONNECTIONS_TELL, mail->token, buf_span(&peers->part));
 	if (r != 0)
 		warn_undelivered(peers, mail->from_slot, "answered", r);
+}
+
+static void
+on_mail(struct gateway *g, const struct mail *mail)
+{
+	if (mail->kind == MAIL_CONNECTIONS_TELL)
+		on_tell(g, mail);
+	else if (mail->kind == MAIL_CONNECTIONS_ASK)
+		on_ask(g, mail);
+	else if (mail->kind < MAIL_KINDS && g->peers->take[mail->kind] != NULL)
+		g->peers->take[mail->kind](g, mail);
+	else
+		switchboard_mail(g, mail);
+	if (mail->body.n >= LARGE_BYTES)
+		bell_ring(g->segment, mail->from_slot);
 }
 
 void
@@ -251,14 +273,7 @@ peers_receive(struct gateway *g)
 
 		switch (mailbox_receive(own, &g->peers->body, &mail)) {
 		case MAILBOX_MAIL:
-			if (mail.kind == MAIL_CONNECTIONS_TELL)
-				on_tell(g, &mail);
-			else if (mail.kind == MAIL_CONNECTIONS_ASK)
-				on_ask(g, &mail);
-			else
-				switchboard_mail(g, &mail);
-			if (mail.body.n >= LARGE_BYTES)
-				bell_ring(g->segment, mail.from_slot);
+			on_mail(g, &mail);
 			break;
 		case MAILBOX_DAMAGED:
 			if (may_warn(g->peers))

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
+#include "gateway/keep.h"
 
 struct pending *
 pending_new(const struct answer *answer, uint32_t timeout_ms, pending_gone_fn on_gone, void *owner)
@@ -87,7 +88,10 @@ pending_abandon_all(struct connection *c)
 		struct pending *pending = container_of(first, struct pending, of_connection);
 
 		pending_detach(pending);
-		let_go(pending);
+		pending->on_gone(pending);
+		/* Unless somebody took it over, there will be no answer to keep. */
+		keep_nothing(c->gateway, pending->answer.ticket);
+		pending_free(pending);
 	}
 }
 

@@ -3,6 +3,7 @@
  */
 #include "gateway/post.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "bus/bell.h"
@@ -10,6 +11,11 @@
 #include "bus/roster.h"
 #include "bus/segment.h"
 #include "gateway/context.h"
+
+enum { BITS = 64 };
+
+static_assert(
+    SEGMENT_SLOTS_MAX <= ARRAY_LEN(((struct gateway *)0)->mailed) * BITS, "a bit for each");
 
 int
 post_send(struct gateway *g, const struct post_letter *letter)
@@ -27,8 +33,17 @@ post_send(struct gateway *g, const struct post_letter *letter)
 
 	/* To oneself it needs no bell: the loop looks at the mailbox before it sleeps. */
 	if (r == 0 && letter->slot != g->slot)
-		bell_ring(g->segment, letter->slot);
+		g->mailed[letter->slot / BITS] |= UINT64_C(1) << letter->slot % BITS;
 	return r;
+}
+
+void
+post_wake(struct gateway *g)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(g->mailed); i++) {
+		for (; g->mailed[i] != 0; g->mailed[i] &= g->mailed[i] - 1)
+			bell_ring(g->segment, i * BITS + (unsigned)__builtin_ctzll(g->mailed[i]));
+	}
 }
 
 bool

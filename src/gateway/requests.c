@@ -8,6 +8,7 @@
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/identity.h"
+#include "gateway/kept.h"
 #include "gateway/pending.h"
 #include "gateway/routes.h"
 #include "proto/hello.h"
@@ -81,7 +82,15 @@ static const struct call_sink sink = { on_result, on_error, on_failure, on_progr
 static void
 on_gone(struct pending *pending)
 {
-	call_cancel(pending->owner);
+	struct answer *to = &pending->answer;
+	struct connection *c = to->connection;
+
+	if (to->ticket == 0 || c->state == CONNECTION_OPEN) {
+		call_cancel(pending->owner);
+		return;
+	}
+	kept_adopt(c->gateway, pending->owner, to->ticket, pending->deadline_ms);
+	to->ticket = 0;
 }
 
 bool
@@ -102,13 +111,14 @@ void
 requests_run(const struct answer *to, const struct envelope *frame)
 {
 	struct connection *c = to->connection;
-	const struct call_request request = {
+	struct call_request request = {
 		.method = frame->method,
 		.params = frame->params.kind == JSON_OBJECT ? frame->params.text : SPAN(""),
 		.session_key = frame->session_key,
 		.timeout_ms = frame->timeout_ms,
 		.conn_id = c->id,
 		.client_id = client_id(c),
+		.ticket = to->ticket,
 	};
 	struct pending *pending = pending_new(to, frame->timeout_ms, on_gone, NULL);
 	struct call *call;
@@ -118,6 +128,7 @@ requests_run(const struct answer *to, const struct envelope *frame)
 		answer_no_memory(to);
 		return;
 	}
+	request.end_ms = pending->deadline_ms;
 	r = calls_start(c->gateway, &request, &sink, pending, &call);
 	if (r == 0) {
 		pending->owner = call;

@@ -57,27 +57,42 @@ end_answer(struct connection *c)
 	finish(c);
 }
 
+/* {"KEY":value} */
 static void
-send_result(const struct answer *to, struct span result)
+send_member(struct connection *c, int status, const char *key, struct span value)
 {
-	struct connection *c = to->connection;
 	struct buf text = { 0 };
 	struct jsonw w;
 
 	begin_answer(c);
 	jsonw_init(&w, &text);
 	jsonw_object(&w);
-	jsonw_key(&w, "result");
-	jsonw_raw(&w, result);
+	jsonw_key(&w, key);
+	jsonw_raw(&w, value);
 	jsonw_object_end(&w);
 	buf_append_byte(&text, '\n');
 	if (buf_status(&text) == 0)
-		respond(c, 200, "application/json", buf_span(&text), "Cache-Control: no-store\r\n",
-		    (enum respond_after)c->exchange->after);
+		respond(c, status, "application/json", buf_span(&text),
+		    "Cache-Control: no-store\r\n", (enum respond_after)c->exchange->after);
 	else
 		connection_fail(c);
 	buf_fini(&text);
 	end_answer(c);
+}
+
+static void
+send_result(const struct answer *to, struct span result)
+{
+	send_member(to->connection, 200, "result", result);
+}
+
+/* Of a provider's own error the code alone is known. */
+static void
+send_error_text(const struct answer *to, enum error_code code, struct span error)
+{
+	const struct reply_error known = { .code = code };
+
+	send_member(to->connection, reply_error_status(&known), "error", error);
 }
 
 static void
@@ -91,7 +106,11 @@ send_error(const struct answer *to, const struct reply_error *error)
 	end_answer(c);
 }
 
-static const struct answer_sink answer_response = { .result = send_result, .error = send_error };
+static const struct answer_sink answer_response = {
+	.result = send_result,
+	.error = send_error,
+	.error_text = send_error_text,
+};
 
 /* --- the call ------------------------------------------------------------------------------ */
 

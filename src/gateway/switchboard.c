@@ -4,9 +4,11 @@
 #include "gateway/switchboard.h"
 
 #include "bus/mailbox.h"
+#include "bus/providers.h"
 #include "gateway/calls.h"
 #include "gateway/context.h"
 #include "gateway/jobs.h"
+#include "gateway/kept.h"
 #include "gateway/post.h"
 #include "gateway/routes.h"
 
@@ -16,7 +18,8 @@ switchboard_init(struct gateway *g)
 	g->routes = routes_new();
 	g->calls = calls_new();
 	g->jobs = jobs_new();
-	return g->routes != NULL && g->calls != NULL && g->jobs != NULL;
+	g->kept = kept_new();
+	return g->kept != NULL && g->routes != NULL && g->calls != NULL && g->jobs != NULL;
 }
 
 void
@@ -24,7 +27,9 @@ switchboard_fini(struct gateway *g)
 {
 	calls_free(g->calls);
 	jobs_free(g->jobs);
+	kept_free(g->kept);
 	routes_free(g->routes);
+	g->kept = NULL;
 	g->calls = NULL;
 	g->jobs = NULL;
 	g->routes = NULL;
@@ -52,13 +57,17 @@ switchboard_mail(struct gateway *g, const struct mail *mail)
 void
 switchboard_turn(struct gateway *g)
 {
-	calls_turn(g);
+	uint64_t news = providers_news(g->providers, g->slot);
+
+	calls_turn(g, news);
+	kept_turn(g, news);
 	jobs_turn(g);
 }
 
 void
-switchboard_tick(struct gateway *g)
+switchboard_tick(struct gateway *g, uint64_t now_ms)
 {
 	calls_look(g);
-	jobs_look(g);
+	kept_tick(g, now_ms);
+	jobs_look(g, now_ms);
 }

@@ -20,6 +20,7 @@
 #include "gateway/fanout.h"
 #include "gateway/peers.h"
 #include "gateway/pending.h"
+#include "gateway/post.h"
 #include "gateway/publisher.h"
 #include "gateway/sender.h"
 #include "gateway/visit.h"
@@ -98,6 +99,7 @@ turn_end(struct gateway *g)
 	buf_rest(&g->deflated, KEPT_BYTES);
 	/* Connections that ended have published too, and so have those that a flush let go on. */
 	publisher_wake(g);
+	post_wake(g);
 	if (more || !list_is_empty(&g->dirty) || peers_has_settled(g) || catchup_has_work(g))
 		return true;
 	/* Not armed, but the loop wakes for the tick: by then there may be memory. */
@@ -117,5 +119,5 @@ turn_tick(struct gateway *g, uint64_t now_ms)
 	fanout_tick(g, now_ms);
 	catchup_tick(g, now_ms);
 	peers_settle(g, now_ms);
-	switchboard_tick(g);
+	switchboard_tick(g, now_ms);
 }

@@ -35,7 +35,7 @@ enum {
 	SESSION_S = TICKETS_EPOCH_S, /* its ticket can be opened at least that long */
 };
 
-static const char ciphers_1_2[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+static const char ciphers_1_2[] = "ECDHE+AESGCM+AES128:ECDHE+AESGCM:ECDHE+CHACHA20";
 static const char ciphers_1_3[] =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 static const char groups[] = "X25519:P-256:P-384";

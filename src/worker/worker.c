@@ -31,6 +31,7 @@
 #include "gateway/context.h"
 #include "gateway/deadlines.h"
 #include "gateway/switchboard.h"
+#include "gateway/direct.h"
 #include "gateway/fanout.h"
 #include "gateway/peers.h"
 #include "gateway/poller.h"
@@ -206,6 +207,7 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	g->roster = segment_roster(g->segment);
 	g->visitors = segment_visitors(g->segment);
 	g->providers = segment_providers(g->segment);
+	g->idempotency = segment_idempotency(g->segment);
 	g->counters = segment_counters(g->segment, g->slot);
 	list_init(&g->connections);
 	list_init(&g->dirty);
@@ -229,6 +231,8 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	g->recent = recent_new();
 	g->peers = peers_new(roll_part_write);
 	g->reloads = reloads_new(inherit->control_fd);
+	if (g->peers != NULL)
+		peers_listen(g->peers, MAIL_EVENT, direct_on_mail);
 	return g->read_buffer != NULL && g->poller != NULL && g->deadlines != NULL &&
 	       g->auth != NULL && g->audiences != NULL && g->fanout != NULL && g->catchup != NULL &&
 	       g->stuck != NULL && g->deflate != NULL && g->publisher != NULL &&

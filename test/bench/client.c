@@ -128,6 +128,7 @@ client_open(struct client *c, struct client_group *group, enum client_role role)
 	c->group = group;
 	c->role = role;
 	c->next = 1;
+	c->worker = -1;
 	stream_init(&c->socket, dial(group));
 	if (group->tls != NULL) {
 		c->socket.tls = tls_connect(group->tls, c->socket.fd, "127.0.0.1");

@@ -21,7 +21,13 @@ struct dialect;
 struct inflater;
 struct tls_context;
 
-enum client_role { ROLE_SUBSCRIBER, ROLE_PUBLISHER, ROLE_CALLER, ROLE_COUNT };
+enum client_role {
+	ROLE_SUBSCRIBER,
+	ROLE_PUBLISHER,
+	ROLE_CALLER,
+	ROLE_PROVIDER, /* of the method bench.echo */
+	ROLE_COUNT
+};
 
 /* Called while the client reads; they may send, and must not close it. */
 struct client_handlers {
@@ -66,6 +72,8 @@ struct client {
 	uint64_t seen;	  /* bit i: event next - 1 - i came */
 	uint64_t *due_ns; /* of requests under way, by number; 0: none */
 	unsigned in_flight;
+	char conn_id[9]; /* as the server calls it; "": it has no such name */
+	int worker;	 /* that it is on, once that was asked; -1: not yet */
 };
 
 /* Connects to 127.0.0.1, asks for the upgrade and goes on by itself until it is ready. */

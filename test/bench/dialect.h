@@ -22,6 +22,10 @@ struct dialect {
 	void (*publish)(struct client *client, uint64_t number, struct span payload);
 	/* Queues request `id`. */
 	void (*ask)(struct client *client, uint64_t id);
+	/* Queues request `id` for the method of a provider; NULL: there are none. */
+	void (*call)(struct client *client, uint64_t id);
+	/* Asks on which worker it is, and sets client.worker; a provider then serves bench.echo. */
+	void (*locate)(struct client *client);
 };
 
 extern const struct dialect dialect_lurkbot, dialect_bare, dialect_nchan, dialect_mqtt,

@@ -25,6 +25,36 @@ greet(struct client *c)
 	client_send(c, WS_TEXT, span_make(hello, (size_t)n));
 }
 
+/* connections.list tells of each its connId and, behind that, its worker. */
+static void
+take_place(struct client *c, struct span message)
+{
+	const char *end = message.p + message.n, *own = memmem(message.p, message.n, c->conn_id, 8);
+	const char *worker =
+	    own != NULL ? memmem(own, (size_t)(end - own), "\"worker\":", 9) : NULL;
+
+	if (worker == NULL)
+		bench_die("it does not say on which worker %s is", c->conn_id);
+	c->worker = atoi(worker + 9);
+}
+
+/* {"id":"gw-…" is a request that a provider is given: it is answered at once. */
+static void
+serve(struct client *c, struct span message)
+{
+	static const struct span rest =
+	    SPAN_INIT(",\"type\":\"response\",\"result\":{\"ok\":true}}");
+	const char *close = memchr(message.p + 7, '"', message.n - 7);
+	static struct buf text;
+
+	if (close == NULL)
+		bench_die("a request without an id: %.*s", (int)message.n, message.p);
+	buf_reset(&text);
+	buf_append(&text, message.p, (size_t)(close + 1 - message.p));
+	buf_append_span(&text, rest);
+	client_send(c, WS_TEXT, buf_span(&text));
+}
+
 /* Answers begin with {"id":"NUMBER". */
 static void
 take_answer(struct client *c, struct span message)
@@ -33,6 +63,14 @@ take_answer(struct client *c, struct span message)
 
 	if (!span_has_prefix(message, id) || message.n == id.n)
 		return;
+	if (span_has_prefix(message, SPAN("{\"id\":\"gw-"))) {
+		serve(c, message);
+		return;
+	}
+	if (c->worker < 0 && span_has_prefix(message, SPAN("{\"id\":\"where\""))) {
+		take_place(c, message);
+		return;
+	}
 	client_answered(c, strtoull(message.p + id.n, NULL, 10),
 	    memmem(message.p, message.n, "\"error\":", 8) == NULL);
 }
@@ -53,11 +91,22 @@ take_event(struct client *c, struct span message)
 }
 
 static void
+take_name(struct client *c, struct span message)
+{
+	static const char key[] = "\"connId\":\"";
+	const char *name = memmem(message.p, message.n, key, sizeof(key) - 1);
+
+	if (name != NULL && name + sizeof(key) - 1 + 8 <= message.p + message.n)
+		memcpy(c->conn_id, name + sizeof(key) - 1, 8);
+}
+
+static void
 take(struct client *c, struct span message)
 {
 	if (c->state == CLIENT_GREETING) {
 		if (memmem(message.p, message.n, "\"hello-ok\"", 10) == NULL)
 			bench_die("no hello-ok: %.*s", (int)message.n, message.p);
+		take_name(c, message);
 		client_is_ready(c);
 	} else if (c->role == ROLE_SUBSCRIBER) {
 		take_event(c, message);
@@ -91,11 +140,35 @@ ask(struct client *c, uint64_t id)
 	client_send(c, WS_TEXT, span_make(text, (size_t)n));
 }
 
+static void
+call(struct client *c, uint64_t id)
+{
+	char text[112];
+	int n = snprintf(text, sizeof(text),
+	    "{\"id\":\"%" PRIu64 "\",\"type\":\"request\",\"method\":\"bench.echo\"}", id);
+
+	client_send(c, WS_TEXT, span_make(text, (size_t)n));
+}
+
+static void
+locate(struct client *c)
+{
+	if (c->role == ROLE_PROVIDER)
+		client_send(c, WS_TEXT,
+		    SPAN("{\"id\":\"0\",\"type\":\"request\",\"method\":\"provider.register\","
+			 "\"params\":{\"methods\":[\"bench.echo\"],\"concurrency\":1024}}"));
+	client_send(c, WS_TEXT,
+	    SPAN("{\"id\":\"where\",\"type\":\"request\",\"method\":\"connections.list\","
+		 "\"params\":{\"limit\":200}}"));
+}
+
 const struct dialect dialect_lurkbot = {
 	.name = "lurkbot",
-	.paths = { "/", "/", "/" },
+	.paths = { "/", "/", "/", "/" },
 	.greet = greet,
 	.take = take,
 	.publish = publish,
 	.ask = ask,
+	.call = call,
+	.locate = locate,
 };

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "sys/tls_context.h"
+#include "dialect.h"
 #include "inflate.h"
 
 enum { EVENTS_AT_ONCE = 64, SPARE_DESCRIPTORS = 16 };
@@ -110,6 +111,52 @@ load_connect_publisher(struct load *load)
 {
 	client_open(&load->publisher, &load->group, ROLE_PUBLISHER);
 	wait_for_ready(load, load->group.ready + 1);
+}
+
+/* Asks where the client is. */
+static void
+locate(struct load *load, struct client *c)
+{
+	uint64_t end_ns = clock_mono_ns() + LOAD_STALL_NS;
+
+	load->group.dialect->locate(c);
+	client_flush(c);
+	while (c->worker < 0) {
+		load_turn(load, LOAD_STALL_NS / 100);
+		if (clock_mono_ns() > end_ns)
+			bench_die("a client is not told where it is");
+	}
+}
+
+void
+load_connect_provider(struct load *load)
+{
+	client_open(&load->publisher, &load->group, ROLE_PROVIDER);
+	wait_for_ready(load, load->group.ready + 1);
+	locate(load, &load->publisher);
+}
+
+void
+load_connect_elsewhere(struct load *load, unsigned count)
+{
+	enum { ATTEMPTS = 1000 };
+	unsigned attempts = 0;
+
+	while (load->count < count) {
+		struct client *c = &load->clients[load->count];
+
+		if (attempts++ == ATTEMPTS)
+			bench_die("all connections come to the provider's worker");
+		client_open(c, &load->group, ROLE_CALLER);
+		load->count++;
+		wait_for_ready(load, load->group.ready + 1);
+		locate(load, c);
+		if (c->worker != load->publisher.worker)
+			continue;
+		client_close(c);
+		load->group.ready--;
+		load->count--;
+	}
 }
 
 void

@@ -34,6 +34,12 @@ void load_connect(struct load *load, enum client_role role, unsigned count, unsi
 /* Opens the publisher and waits until it is ready. */
 void load_connect_publisher(struct load *load);
 
+/* Opens a provider where the publisher would be, and waits until it serves. */
+void load_connect_provider(struct load *load);
+
+/* Opens `count` callers, all of them on other workers than the provider. */
+void load_connect_elsewhere(struct load *load, unsigned count);
+
 /* Waits for at most timeout_ns for something to come, and handles it. */
 void load_turn(struct load *load, uint64_t timeout_ns);
 

@@ -13,6 +13,7 @@ main(int argc, char **argv)
 	case MODE_FANOUT:
 		return fanout_run(&options);
 	case MODE_RPC:
+	case MODE_PROVIDER:
 		return rpc_run(&options);
 	case MODE_CONNECT:
 		return connect_run(&options);

@@ -56,6 +56,7 @@ enum { OPTIONS = sizeof(table) / sizeof(table[0]) };
 static const char *const modes[] = {
 	[MODE_FANOUT] = "fanout",
 	[MODE_RPC] = "rpc",
+	[MODE_PROVIDER] = "provider",
 	[MODE_CONNECT] = "connect",
 };
 
@@ -68,7 +69,7 @@ options_mode_name(enum mode mode)
 static void
 usage(FILE *file)
 {
-	fputs("usage: lurkbot-bench fanout|rpc|connect [options]\n", file);
+	fputs("usage: lurkbot-bench fanout|rpc|provider|connect [options]\n", file);
 	for (unsigned i = 0; i < OPTIONS; i++)
 		fprintf(file, "  --%-11s %-6s %s\n", table[i].name,
 		    table[i].argument != NULL ? table[i].argument : "", table[i].help);
@@ -169,7 +170,8 @@ options_read(int argc, char **argv)
 		o.size = SIZE_MIN;
 	if (o.records && o.dialect != &dialect_lurkbot)
 		bench_die("--records: %s does not pass JSON on", o.dialect->name);
-	if (o.dialect->paths[o.mode == MODE_RPC ? ROLE_CALLER : ROLE_SUBSCRIBER] == NULL)
+	if (o.dialect->paths[o.mode == MODE_RPC ? ROLE_CALLER : ROLE_SUBSCRIBER] == NULL ||
+	    (o.mode == MODE_PROVIDER && o.dialect->call == NULL))
 		bench_die("%s has no %s", o.dialect->name, modes[o.mode]);
 	return o;
 }

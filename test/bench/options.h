@@ -14,7 +14,7 @@ enum {
 	SIZE_MIN = 34, /* a payload has room for its number and its time */
 };
 
-enum mode { MODE_FANOUT, MODE_RPC, MODE_CONNECT };
+enum mode { MODE_FANOUT, MODE_RPC, MODE_PROVIDER, MODE_CONNECT };
 
 struct options {
 	enum mode mode;

@@ -1,6 +1,6 @@
 /*
- * Mode rpc: each connection keeps requests unanswered, and every answer is checked: none missing, none
- * twice, none for what was not asked.
+ * Modes rpc and provider: each connection keeps requests unanswered, and every answer is checked: none missing,
+ * none twice, none for what was not asked. The provider is this program, too, on another worker of the gateway.
  *
  * With a rate, each request has a time at which it is due and from which its latency counts; it goes out
  * on the next connection that has fewer than a window's requests unanswered.
@@ -29,17 +29,23 @@ struct rpc {
 static void
 ask(struct client *c, uint64_t due_ns)
 {
+	const struct rpc *r = c->group->owner;
+	const struct dialect *dialect = c->group->dialect;
+
 	c->due_ns[c->next % WINDOW_MAX] = due_ns;
 	c->in_flight++;
-	c->group->dialect->ask(c, c->next++);
+	(r->options->mode == MODE_PROVIDER ? dialect->call : dialect->ask)(c, c->next++);
 }
 
 static void
 on_answer(struct client *c, uint64_t id, bool ok)
 {
 	struct rpc *r = c->group->owner;
-	uint64_t *due = &c->due_ns[id % WINDOW_MAX];
+	uint64_t *due;
 
+	if (c->role == ROLE_PROVIDER)
+		return;
+	due = &c->due_ns[id % WINDOW_MAX];
 	if (id >= c->next || c->next - id > WINDOW_MAX || *due == 0) {
 		r->faults.twice++;
 		return;
@@ -113,7 +119,12 @@ connect_all(struct rpc *r)
 {
 	enum { AT_ONCE = 32 };
 
-	load_connect(&r->load, ROLE_CALLER, r->options->connections, AT_ONCE);
+	if (r->options->mode == MODE_PROVIDER) {
+		load_connect_provider(&r->load);
+		load_connect_elsewhere(&r->load, r->options->connections);
+	} else {
+		load_connect(&r->load, ROLE_CALLER, r->options->connections, AT_ONCE);
+	}
 	for (unsigned i = 0; i < r->options->connections; i++) {
 		struct client *c = &r->load.clients[i];
 

@@ -263,7 +263,7 @@ def holder(gateway, sock):
     """The index of the worker that holds the other end of a connection."""
     wanted = f"0100007F:{sock.getsockname()[1]:04X}"
     with open("/proc/net/tcp") as f:
-        inode = next(line.split()[9] for line in f if line.split()[2] == wanted)
+        inode = next(row[9] for row in map(str.split, f) if row[2] == wanted and row[9] != "0")
     for index, pid in gateway.workers().items():
         for fd in os.listdir(f"/proc/{pid}/fd"):
             with contextlib.suppress(OSError):

@@ -466,3 +466,30 @@ def test_too_many_methods_are_refused_and_nothing_changes(session_gateway):
         await clients[16].call("provider.register", {"methods": ["one.more"]})
         await asyncio.gather(*(client.close() for client in clients[1:]))
     run(main())
+
+
+# --- the command line -----------------------------------------------------------------------------
+
+def test_the_command_line_shows_providers_progress_and_results(start):
+    gateway = start(workers=WORKERS)
+
+    async def handle(provider, request):
+        for n in range(3):
+            await provider.send({"type": "progress", "id": request["id"], "payload": {"step": n}})
+        return {"sum": sum(request["params"]["of"])}
+
+    async def main():
+        listed = await asyncio.to_thread(gateway.cli, "gateway", "providers")
+        assert listed.stdout == "No providers are registered\n"
+        provider = await Provider.start(gateway, ["sum.up", "b"], handle, 0, description="Adds", concurrency=7)
+        asked = await asyncio.to_thread(gateway.cli, "gateway", "call", "sum.up", "--params", '{"of":[1,2,3]}',
+                                        "--json")
+        assert json.loads(asked.stdout) == {"sum": 6}
+        assert asked.stderr == "".join('Progress: {"step": %d}\n' % n for n in range(3))
+        listed = await asyncio.to_thread(gateway.cli, "gateway", "providers")
+        words = listed.stdout.split()
+        assert words == [provider.conn_id, "worker", "0", "0/7", "sum.up", "b", "(Adds)"]
+        as_json = json.loads((await asyncio.to_thread(gateway.cli, "gateway", "providers", "--json")).stdout)
+        assert [(p["connId"], p["inFlight"], p["concurrency"]) for p in as_json] == [(provider.conn_id, 0, 7)]
+        await provider.close()
+    run(main())

@@ -16,6 +16,13 @@ from gateway import (HELLO, LURKBOT, PATIENCE, TLS, Client, Gateway, connect, pr
                      wait_for)
 from service import Manager, Service, listen, stopped
 
+def knows_systemd():
+    with open(LURKBOT, "rb") as f:
+        program = f.read()
+    return not program.startswith(b"\x7fELF") or b"sd_listen_fds_with_names" in program
+
+
+pytestmark = pytest.mark.skipif(not knows_systemd(), reason="built without systemd")
 BARE = {"tls_enabled": False} if TLS else {}  # where the wire is of no interest
 
 
@@ -161,6 +168,15 @@ def test_failure_is_told(service, manager):
     gateway.has_failed()
     assert not manager.having(READY=True)
     assert not manager.having(FDSTORE=True)
+
+
+def test_bad_configuration_is_told(service, manager):
+    """To the service manager, and to the journal as errors."""
+    gateway = service(announce={"JOURNAL_STREAM": "$(stat -Lc %d:%i /dev/stderr)"}, workers="many")
+    gateway.launch()
+    assert "configuration" in manager.wait(ERRNO="22")["STATUS"]
+    gateway.wait_line(r"^<3>.*gateway.workers: must be an integer")
+    gateway.has_failed(2)
 
 
 def test_a_daemon_says_who_it_is(service, manager, tmp_path):

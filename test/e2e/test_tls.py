@@ -128,6 +128,21 @@ def test_both_versions_carry_all(secure, version):
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("version,offered,chosen", [
+    (ssl.TLSVersion.TLSv1_3, None, "TLS_AES_128_GCM_SHA256"),
+    (ssl.TLSVersion.TLSv1_2, None, "ECDHE-ECDSA-AES128-GCM-SHA256"),
+    (ssl.TLSVersion.TLSv1_2, "ECDHE+AES256", "ECDHE-ECDSA-AES256-GCM-SHA384"),
+    (ssl.TLSVersion.TLSv1_2, "ECDHE+CHACHA20:ECDHE+AES128", "ECDHE-ECDSA-CHACHA20-POLY1305")])
+def test_the_cheapest_cipher_is_chosen(secure, version, offered, chosen):
+    """Of those that the client has; one that wants ChaCha first has no AES of its processor's."""
+    context = authority()[0].context()
+    context.minimum_version = context.maximum_version = version
+    if offered:
+        context.set_ciphers(offered)
+    with dial(secure, context) as connection:
+        assert connection.cipher()[0] == chosen
+
+
 def test_only_http_1_1_is_negotiated(secure):
     with dial(secure) as connection:
         assert connection.selected_alpn_protocol() == "http/1.1"

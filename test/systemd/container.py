@@ -92,6 +92,22 @@ class Container:
         self.run("mkdir", "-p", os.path.dirname(path))
         self.run("tee", path, input=text)
 
+    def add_user(self, name, uid):
+        """A user who has a service manager of his own; returns what begins a command of his."""
+        run, home = f"/run/user/{uid}", f"/home/{name}"
+        self.write("/etc/pam.d/systemd-user",
+                   "account required pam_permit.so\nsession required pam_permit.so\n")
+        self.run("tee", "-a", "/etc/passwd", input=f"{name}:x:{uid}:{uid}::{home}:/bin/sh\n")
+        self.run("tee", "-a", "/etc/group", input=f"{name}:x:{uid}:\n")
+        self.run("install", "-d", "-m", "700", "-o", str(uid), "-g", str(uid), home, run)
+        # There is no logind to make that folder, and to say so.
+        self.write(f"/etc/systemd/system/user@{uid}.service.d/test.conf",
+                   f"[Service]\nEnvironment=XDG_RUNTIME_DIR={run}\n")
+        self.run("systemctl", "daemon-reload")
+        self.run("systemctl", "start", f"user@{uid}.service")
+        return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "env", f"HOME={home}",
+                f"XDG_RUNTIME_DIR={run}"]
+
     def join_network(self):
         """This process has the container's network from now on, and no other."""
         libc = ctypes.CDLL(None, use_errno=True)

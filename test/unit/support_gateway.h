@@ -124,6 +124,7 @@ stage_gateway_init(struct gateway *g, unsigned slot)
 	g->roster = segment_roster(g->segment);
 	g->visitors = segment_visitors(g->segment);
 	g->providers = segment_providers(g->segment);
+	g->idempotency = segment_idempotency(g->segment);
 	g->counters = segment_counters(g->segment, slot);
 	list_init(&g->connections);
 	list_init(&g->dirty);

@@ -341,6 +341,83 @@ test_without_memory(void **state)
 	assert_true(support_alloc_try_each(try_all, bus) >= 3);
 }
 
+/* --- Server-Sent Events --------------------------------------------------------------------- */
+
+static void
+publish_text(struct bus *bus, const char *name, const char *text)
+{
+	struct buf frame = { 0 };
+	struct ring_draft draft = { .name = span_cstr(name) };
+	struct ring_receipt receipt;
+
+	frame_append(&frame, WS_TEXT, span_cstr(text));
+	draft.frame = buf_span(&frame);
+	assert_int_equal(ring_publish(bus->ring, 0, &draft, &receipt), 0);
+	buf_fini(&frame);
+}
+
+static void
+test_server_sent_events(void **state)
+{
+	struct bus *bus = *state;
+	struct batch batch = { 0 };
+	struct filter *some = new_filter("a.*"), *all = new_filter("*"), *none = new_filter("c.*");
+	struct span run;
+	size_t made;
+
+	publish_text(bus, "a.x", "1");
+	publish_text(bus, "b.x", "22");
+	publish_text(bus, "a.y", "3\n3");
+	assert_int_equal(batch_read(&batch, bus->ring, 0, 3, 1000), RING_RECORD);
+	assert_true(batch_match_sse(&batch, some, SPAN("e"), &run));
+	assert_true(span_is(run, "id: e:1\ndata: 1\n\nid: e:3\ndata: 3\ndata: 3\n\n"));
+	assert_place(&batch, 16, 0, 16);
+	assert_place(&batch, 17, 2, 0);
+	assert_int_equal(batch_locate(&batch, 17).form, WIRE_SSE);
+	assert_true(span_is(batch_locate(&batch, 0).frame, "id: e:1\ndata: 1\n\n"));
+	/* An event is put into the form once, whoever else takes it. */
+	assert_true(batch_match_sse(&batch, all, SPAN("e"), &run));
+	made = batch.sse.bytes.len;
+	assert_int_equal(run.n, made);
+	assert_true(batch_match_sse(&batch, some, SPAN("e"), &run));
+	assert_true(batch_match_sse(&batch, none, SPAN("e"), &run));
+	assert_int_equal(run.n, 0);
+	assert_int_equal(batch.sse.bytes.len, made);
+	/* Beside the others of the batch. */
+	assert_true(batch_match(&batch, all, &run));
+	assert_int_equal(batch_locate(&batch, 0).form, WIRE_PLAIN);
+	assert_int_equal(run.n, 3 * 2 + 1 + 2 + 3);
+	filter_free(some);
+	filter_free(all);
+	filter_free(none);
+	batch_fini(&batch);
+}
+
+static void
+try_sse(void *arg)
+{
+	struct bus *bus = arg;
+	struct batch batch = { 0 };
+	struct filter *filter = new_filter("*");
+	struct span run;
+
+	if (filter != NULL && batch_read(&batch, bus->ring, 0, 2, 1000) == RING_RECORD &&
+	    batch.count == 2 && batch_match_sse(&batch, filter, SPAN("e"), &run))
+		assert_true(span_is(run, "id: e:1\ndata: 1\n\nid: e:2\ndata: 22\n\n"));
+	filter_free(filter);
+	batch_fini(&batch);
+}
+
+static void
+test_server_sent_events_without_memory(void **state)
+{
+	struct bus *bus = *state;
+
+	publish_text(bus, "a.x", "1");
+	publish_text(bus, "b.x", "22");
+	assert_true(support_alloc_try_each(try_sse, bus) >= 4);
+}
+
 int
 main(void)
 {
@@ -353,6 +430,8 @@ main(void)
 		bus_test(test_forms_in_turn),
 		bus_test(test_compressed_without_memory),
 		bus_test(test_without_memory),
+		bus_test(test_server_sent_events),
+		bus_test(test_server_sent_events_without_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

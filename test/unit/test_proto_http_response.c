@@ -81,6 +81,18 @@ test_out_of_memory(void **state)
 	buf_fini(&out);
 }
 
+static void
+test_an_open_one(void **state)
+{
+	struct buf out = { 0 };
+
+	(void)state;
+	http_response_write_open(&out, "text/event-stream", SPAN("A: b\r\n"));
+	assert_span(buf_span(&out), "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+				    "Connection: close\r\nA: b\r\n\r\n");
+	buf_fini(&out);
+}
+
 int
 main(void)
 {
@@ -91,6 +103,7 @@ main(void)
 		cmocka_unit_test(test_statuses_without_length),
 		cmocka_unit_test(test_status_texts),
 		cmocka_unit_test(test_out_of_memory),
+		cmocka_unit_test(test_an_open_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -200,6 +200,41 @@ test_breaking_off_anywhere(void **state)
 
 #define reply_test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void
+test_statuses(void **state)
+{
+	static const struct {
+		enum error_code code;
+		const char *reason;
+		int status;
+	} cases[] = {
+		{ ERROR_INVALID_REQUEST, NULL, 400 },
+		{ ERROR_INVALID_REQUEST, "invalid-field", 400 },
+		{ ERROR_INVALID_REQUEST, "idempotency-mismatch", 400 },
+		{ ERROR_INVALID_REQUEST, "unauthorized", 401 },
+		{ ERROR_INVALID_REQUEST, "forbidden", 403 },
+		{ ERROR_INVALID_REQUEST, "not-found", 404 },
+		{ ERROR_INVALID_REQUEST, "too-large", 413 },
+		{ ERROR_NOT_PAIRED, NULL, 403 },
+		{ ERROR_METHOD_NOT_FOUND, NULL, 404 },
+		{ ERROR_UNAVAILABLE, NULL, 503 },
+		{ ERROR_UNAVAILABLE, "shutting-down", 503 },
+		{ ERROR_UNAVAILABLE, "rate-limited", 429 },
+		{ ERROR_UNAVAILABLE, "too-many-in-flight", 429 },
+		{ ERROR_NOT_LINKED, NULL, 503 },
+		{ ERROR_AGENT_TIMEOUT, "timeout", 504 },
+		{ ERROR_INTERNAL_ERROR, "out-of-memory", 500 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct reply_error error = { .code = cases[i].code,
+			.reason = cases[i].reason };
+
+		assert_int_equal(reply_error_status(&error), cases[i].status);
+	}
+}
+
 int
 main(void)
 {
@@ -215,6 +250,7 @@ main(void)
 		reply_test(test_cutting_at_a_character),
 		reply_test(test_failure_sticks),
 		reply_test(test_breaking_off_anywhere),
+		cmocka_unit_test(test_statuses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,8 +37,9 @@ abstract_listener(const char *name)
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	strncpy(address.sun_path + 1, name, sizeof(address.sun_path) - 2);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address,
-			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))),
+	assert_int_equal(
+	    bind(fd, (struct sockaddr *)&address,
+		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))),
 	    0);
 	assert_int_equal(listen(fd, 1), 0);
 	return fd;
@@ -185,10 +186,11 @@ test_telling(void **state)
 	(void)state;
 	assert_false(notify_is_wanted());
 	assert_int_equal(notify_send("READY=1", NULL, 0), 0);
-	(void)snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "lurkbot-test-%d", getpid());
-	assert_int_equal(
-	    bind(fd, (struct sockaddr *)&address,
-		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(address.sun_path + 1))),
+	(void)snprintf(
+	    address.sun_path + 1, sizeof(address.sun_path) - 1, "lurkbot-test-%d", getpid());
+	assert_int_equal(bind(fd, (struct sockaddr *)&address,
+			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
+					 strlen(address.sun_path + 1))),
 	    0);
 	address.sun_path[0] = '@';
 	(void)setenv("NOTIFY_SOCKET", address.sun_path, 1);
