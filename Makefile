@@ -23,7 +23,7 @@ ifneq ($(filter run check% lint bench bench-peers fuzz coverage model,$(MAKECMDG
 PURPOSES := build $(if $(filter check% lint coverage model,$(MAKECMDGOALS)),test) \
 	$(if $(filter bench-peers,$(MAKECMDGOALS)),peers) \
 	$(filter lint fuzz coverage,$(MAKECMDGOALS)) \
-	$(patsubst check-%,%,$(filter %-valgrind %-security %-systemd %-package,$(MAKECMDGOALS)))
+	$(patsubst check-%,%,$(filter %-valgrind %-security %-systemd %-package %-browser,$(MAKECMDGOALS)))
 $(SHARED)/configure $(BUILD)/config.mk: | deps-missing
 endif
 
@@ -429,6 +429,12 @@ check-e2e: $(BUILD)/lurkbot $(BUILD)/shim.so $(WS) ## the end-to-end tests alone
 		NODE_PATH=$(abspath $(SHARED))/node_modules \
 		test/run-pytest $(RESULTS)/$@ $(PYTEST)
 
+# Chromium is a large download (400 MB), so `make check` has these only where it is there already.
+.PHONY: check-browser
+check-browser: $(BUILD)/lurkbot ## the JavaScript client library in Chromium
+	@LURKBOT=$(E2E_PROGRAM) LURKBOT_TEST_BROWSER=1 \
+		test/run-pytest $(RESULTS)/$@ $(PYTEST)/test_browser.py
+
 .PHONY: check-e2e-send
 check-e2e-send: $(BUILD)/lurkbot $(BUILD)/shim.so $(WS) ## the same, with one send for each client
 	@LURKBOT=$(E2E_PROGRAM) SHIM=$(abspath $(BUILD))/shim.so \
@@ -520,6 +526,8 @@ lint: ## format, warnings of two compilers, static checks, measures
 	$(call take_parts,lint-code check-measures)
 
 C_FILES = $(shell git ls-files 'src/*.c' 'include/*.h' 'test/*.[ch]')
+PYTHON_FILES = $(shell git ls-files '*.py')
+JAVASCRIPT_FILES = $(shell git ls-files '*.mjs')
 SCRIPTS = $(shell git grep -lE '^\#!.*sh$$' -- .ci contrib test)
 strict_build = $(MAKE) --no-print-directory BUILD=build/lint-$(1) CC=$(1) \
 	CONFIGURE_FLAGS=--enable-werror all unit bench-program fuzz-objects walk-objects \
@@ -536,6 +544,8 @@ lint-code: $(BUILD)/config.mk
 		--enable=warning,portability,performance --suppressions-list=test/cppcheck.txt \
 		-Iinclude -I$(BUILD) -D_GNU_SOURCE src
 	$(step) shellcheck shellcheck -x $(SCRIPTS)
+	$(step) pyflakes /usr/bin/python3 -m pyflakes $(PYTHON_FILES)
+	$(step) node-check sh -c 'for f; do node --check "$$f" || exit 1; done' - $(JAVASCRIPT_FILES)
 	$(step) mandoc mandoc -T lint -W warning $(MAN_PAGES)
 	$(end)
 
@@ -556,6 +566,7 @@ deps-missing:
 
 INSTALL ?= install
 MAN_PAGES := $(wildcard man/*.[1-8])
+LIBRARY_FILES := $(wildcard contrib/python/*.py contrib/javascript/*.mjs)
 COMPLETIONS := $(addprefix $(BUILD)/completion/,lurkbot _lurkbot lurkbot.fish)
 man_place = $(mandir)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 
@@ -568,7 +579,8 @@ INSTALLED = 755:$(BUILD)/lurkbot:$(bindir)/lurkbot \
 	$(foreach doc,README LICENSE $(wildcard etc/*),644:$(doc):$(docdir)/$(notdir $(doc))) \
 	$(foreach doc,$(wildcard contrib/prometheus/*),644:$(doc):$(docdir)/prometheus/$(notdir $(doc))) \
 	$(foreach doc,$(wildcard contrib/systemd/*.conf),644:$(doc):$(docdir)/$(notdir $(doc))) \
-	$(foreach unit,$(UNITS),644:$(BUILD)/units/$(unit):$(call unit_place,$(unit)))
+	$(foreach unit,$(UNITS),644:$(BUILD)/units/$(unit):$(call unit_place,$(unit))) \
+	$(foreach file,$(LIBRARY_FILES),644:$(file):$(datadir)/lurkbot/$(patsubst contrib/%,%,$(file)))
 
 # The units name the program by its place; the folders are configure's. Without one it is not installed.
 unit_files = $(wildcard contrib/systemd/$(1)*.service contrib/systemd/$(1)*.socket)
@@ -598,7 +610,8 @@ install: $(BUILD)/lurkbot $(BUILD)/lurkbot-bench $(COMPLETIONS) $(UNITS:%=$(BUIL
 .PHONY: uninstall
 uninstall: ## remove what install put there
 	rm -f $(foreach i,$(INSTALLED),$(call place_of,$(i)))
-	-rmdir $(DESTDIR)$(docdir)/prometheus $(DESTDIR)$(docdir)
+	-rmdir $(DESTDIR)$(docdir)/prometheus $(DESTDIR)$(docdir) \
+		$(addprefix $(DESTDIR)$(datadir)/,lurkbot/python lurkbot/javascript lurkbot)
 
 .PHONY: installed-files
 installed-files:

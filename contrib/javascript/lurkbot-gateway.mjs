@@ -196,7 +196,8 @@ export class Subscription extends Stream {
   #takes({ event, sessionKey }) {
     if (event === 'gateway.gap') return true;
     if (this.sessionKeys.length > 0 && !this.sessionKeys.includes(sessionKey)) return false;
-    return this.patterns.some((p) => p === '*' || p === event || (p.endsWith('.*') && event.startsWith(p.slice(0, -1))));
+    return this.patterns.some((p) => p === '*' || p === event
+      || (p.endsWith('.*') && event.startsWith(p.slice(0, -1))));
   }
 
   _offer(event) {
@@ -572,8 +573,10 @@ export class Gateway {
   async #refilter(added) {
     try {
       await this.#first.promise;
+      const asked = this.#position.epoch;
       const { seq } = await this.#start({ method: 'events.subscribe', params: this.#filter() }, true);
-      this.#position.seq = Math.max(this.#position.seq, seq); // all before was sent, or not wanted
+      const { epoch, seq: own } = this.#position;
+      if (asked === epoch) this.#position.seq = Math.max(own, seq); // all before was sent, or not wanted
     } catch (error) {
       if (error.reason === 'connection-lost') return; // the next hello says it
       this.#subscriptions = this.#subscriptions.filter((s) => s !== added);
@@ -632,9 +635,11 @@ export class Gateway {
       const result = await handler(params, { method, sessionKey, timeoutMs, caller, progress, signal: running.signal });
       answer.result = result ?? null;
     } catch (error) {
-      answer.error = (error instanceof GatewayError ? error : running.signal.aborted ? cancelled() : failed(error)).toWire();
+      if (running.signal.aborted) return;
+      answer.error = (error instanceof GatewayError ? error : failed(error)).toWire();
     }
-    if (this.#running.get(id) !== running) return; // the caller was told already that the provider is gone
+    // The caller was told already that the provider is gone, or wanted no answer.
+    if (this.#running.get(id) !== running) return;
     this.#running.delete(id);
     try {
       say(answer);

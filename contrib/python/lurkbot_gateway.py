@@ -322,8 +322,8 @@ class Gateway:
     # --- life -------------------------------------------------------------------------------------
 
     async def connect(self, wait: bool = False) -> "Gateway":
-        """Connects and says hello; raises a GatewayError where that fails. With `wait` it goes on trying as long
-        as that makes sense, for a program that may be started before the gateway."""
+        """Connects and says hello; raises a GatewayError where that fails. With `wait` it goes on trying as
+        long as that makes sense, for a program that may be started before the gateway."""
         self._task = asyncio.ensure_future(self._run(wait))
         await self._connected()
         return self
@@ -625,8 +625,10 @@ class Gateway:
     async def _refilter(self, new: Subscription | None = None) -> None:
         try:
             await self._connected()
+            epoch = self._epoch
             answer = await self._start({"method": "events.subscribe", "params": self._filter()}, urgent=True)
-            self._position = max(self._position, answer["seq"])  # all before was sent, or not wanted
+            if epoch == self._epoch:
+                self._position = max(self._position, answer["seq"])  # all before was sent, or not wanted
         except GatewayError as error:
             if error.reason == "connection-lost":
                 return  # the next hello says it

@@ -175,13 +175,14 @@ size_t connection_send_run(struct connection *connection, struct span run) must_
 
 /*
  * Whether the connection is open, is owed nothing and took all so far, so that somebody else may send a run of
- * whole frames to its socket, and tells connection_note_sent what became of it if that was not all of it.
+ * whole frames by its stream, or to its socket where that is bare, and tells connection_note_sent what became of it
+ * if that was not all of it.
  */
 bool connection_is_clear(const struct connection *connection);
 
 /*
- * The run of `len` bytes was sent with this result: as many bytes as the kernel took, or -errno. Returns how
- * many it took. May end the connection.
+ * The run of `len` bytes was sent with this result: as many bytes as the kernel, or the stream, took, or -errno.
+ * Returns how many it took. May end the connection.
  */
 size_t connection_note_sent(struct connection *connection, int result, size_t len) must_check;
 

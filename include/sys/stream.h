@@ -12,7 +12,7 @@
 #include "base/macros.h"
 #include "sys/tls.h"
 
-enum { STREAM_READ_MIN = TLS_READ_MIN };
+enum { STREAM_READ_MIN = TLS_READ_MIN, STREAM_SEALED_MAX = TLS_RECORD_TEXT };
 
 struct stream {
 	int fd;		 /* -1: closed */
@@ -35,6 +35,10 @@ ssize_t stream_read(struct stream *, char *ret, size_t cap) must_check;
  * stream_is_open must have become true, by reading. With nothing to be taken it sends what is owed.
  */
 ssize_t stream_write(struct stream *, const struct iovec *parts, size_t count) must_check;
+
+/* As tls_seal and tls_send_sealed, of one that is not bare: at most STREAM_SEALED_MAX bytes. */
+int stream_seal(struct stream *, struct span bytes, struct buf *out) must_check;
+int stream_send_sealed(struct stream *, struct span sealed) must_check;
 
 /* Whether what was taken has not all gone to the kernel. */
 bool stream_owes(const struct stream *);

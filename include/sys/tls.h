@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "base/macros.h"
 #include "base/span.h"
 
@@ -56,6 +57,18 @@ ssize_t tls_read(struct tls *, char *ret, size_t cap) must_check;
  * -errno. With none to be taken it only sends what is owed.
  */
 ssize_t tls_write(struct tls *, struct span bytes) must_check;
+
+/*
+ * tls_write in two steps, so that many connections can take the first one after the other, and then the second: that
+ * leaves each its code in the processor's caches. Only for one that is open and owes nothing, and for at most
+ * TLS_RECORD_TEXT bytes.
+ *
+ * tls_seal appends to `out` what is to go over the wire; then nothing else may be read or written before that was
+ * handed to tls_send_sealed, which takes it whole. 0, -EPROTO or another -errno; the connection is then of no
+ * more use, and `out` may hold a part.
+ */
+int tls_seal(struct tls *, struct span bytes, struct buf *out) must_check;
+int tls_send_sealed(struct tls *, struct span sealed) must_check;
 
 /* Whether the kernel has not taken all that was to go out: when it does, write again. */
 bool tls_owes(const struct tls *);

@@ -493,8 +493,7 @@ connection_send_run(struct connection *c, struct span run)
 bool
 connection_is_clear(const struct connection *c)
 {
-	return c->state == CONNECTION_OPEN && !c->stalled && !has_output(c) &&
-	       stream_is_bare(&c->stream);
+	return c->state == CONNECTION_OPEN && !c->stalled && !has_output(c);
 }
 
 size_t
@@ -503,10 +502,10 @@ connection_note_sent(struct connection *c, int result, size_t len)
 	if (socket_is_full(-result))
 		result = 0;
 	if (result < 0) {
-		connection_abort(c, strerror(-result));
+		connection_abort(c, stream_why(&c->stream, result));
 		return 0;
 	}
-	c->stalled = (size_t)result < len;
+	c->stalled = (size_t)result < len || stream_owes(&c->stream);
 	update_events(c);
 	return (size_t)result;
 }

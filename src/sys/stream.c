@@ -61,6 +61,18 @@ stream_write(struct stream *s, const struct iovec *parts, size_t count)
 	return socket_send(s->fd, parts, count);
 }
 
+int
+stream_seal(struct stream *s, struct span bytes, struct buf *out)
+{
+	return tls_seal(s->tls, bytes, out);
+}
+
+int
+stream_send_sealed(struct stream *s, struct span sealed)
+{
+	return tls_send_sealed(s->tls, sealed);
+}
+
 bool
 stream_owes(const struct stream *s)
 {

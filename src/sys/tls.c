@@ -218,6 +218,26 @@ tls_write(struct tls *tls, struct span bytes)
 	return (ssize_t)taken;
 }
 
+int
+tls_seal(struct tls *tls, struct span bytes, struct buf *out)
+{
+	size_t n;
+	bool is_sealed;
+
+	if (tls->is_broken || !tls->is_open || tls->pipe.owed.len > 0)
+		return -EPROTO;
+	tls->pipe.aside = out;
+	is_sealed = SSL_write_ex(tls->ssl, bytes.p, bytes.n, &n) == 1 && n == bytes.n;
+	tls->pipe.aside = NULL;
+	return is_sealed ? 0 : fail(tls);
+}
+
+int
+tls_send_sealed(struct tls *tls, struct span sealed)
+{
+	return tls_pipe_send(&tls->pipe, sealed) < 0 ? fail(tls) : 0;
+}
+
 bool
 tls_owes(const struct tls *tls)
 {

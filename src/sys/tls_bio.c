@@ -53,21 +53,27 @@ keep(struct tls_pipe *pipe, struct span rest)
 	return pipe->error == 0;
 }
 
+static bool
+put_aside(struct tls_pipe *pipe, struct span bytes)
+{
+	buf_append_span(pipe->aside, bytes);
+	if (buf_status(pipe->aside) != 0)
+		pipe->error = ENOMEM;
+	return pipe->error == 0;
+}
+
 static int
 on_bio_write(BIO *bio, const char *bytes, size_t n, size_t *ret)
 {
 	struct tls_pipe *pipe = BIO_get_data(bio);
-	ssize_t sent = 0;
+	struct span all = span_make(bytes, n);
+	bool is_taken;
 
 	BIO_clear_retry_flags(bio);
-	if (pipe->error == 0 && pipe->owed.len == 0)
-		sent = send_some(pipe->fd, span_make(bytes, n));
-	if (sent < 0)
-		pipe->error = (int)-sent;
-	if (pipe->error != 0 || !keep(pipe, span_make(bytes + sent, n - (size_t)sent)))
-		return 0;
-	*ret = n;
-	return 1;
+	is_taken = pipe->aside != NULL ? put_aside(pipe, all) : tls_pipe_send(pipe, all) == 0;
+	if (is_taken)
+		*ret = n;
+	return is_taken;
 }
 
 static long
@@ -91,6 +97,20 @@ tls_bio_method_new(void)
 		return NULL;
 	}
 	return method;
+}
+
+int
+tls_pipe_send(struct tls_pipe *pipe, struct span bytes)
+{
+	ssize_t sent = 0;
+
+	if (pipe->error == 0 && pipe->owed.len == 0)
+		sent = send_some(pipe->fd, bytes);
+	if (sent < 0)
+		pipe->error = (int)-sent;
+	if (pipe->error == 0)
+		(void)keep(pipe, span_skip(bytes, (size_t)sent));
+	return -pipe->error;
 }
 
 int

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 
-from chaos import LOST, PATIENCE, Chaos, Follower
+from chaos import PATIENCE, Chaos, Follower
 from gateway import processes_of, wait_for
 
 EVERYTHING = {"events": ["chaos.*"]}

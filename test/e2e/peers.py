@@ -77,9 +77,9 @@ def play(peer, asks):
     return transcript
 
 
-def play_program(language, url, scenario, asks=None):
+def play_program(language, url, scenario, asks=None, **environment):
     """The transcript of a scenario by one of the libraries; errors that it logs, and must not, show up in it."""
-    program = Program([*COMMANDS[language], LIBRARIES[language], url, scenario])
+    program = Program([*COMMANDS[language], LIBRARIES[language], url, scenario], **environment)
     try:
         transcript = play(program, asks or {})
     finally:

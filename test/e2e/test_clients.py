@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from fakegateway import FakeGateway
-from gateway import PATIENCE, connect, wait_for
+from gateway import authority, connect, tls_settings, wait_for
 from peers import COMMANDS, play_program
 
 LANGUAGES = sorted(COMMANDS)
@@ -48,6 +48,11 @@ REAL = {
         ["again", {"counted": 1}],
         ["gone", ["METHOD_NOT_FOUND", None, "method", False, None]],
         ["closed"],
+    ],
+    "once": [
+        ["published", True],
+        ["answers", [1, 1]],
+        ["answer", 2, 2],
     ],
 }
 
@@ -98,6 +103,7 @@ class Killer:
     def __init__(self, gateway):
         self.gateway = gateway
         self.asks = {"publish and kill": lambda _: asyncio.run(self.publish_and_kill()),
+                     "same worker": lambda line: asyncio.run(self.share(line["connIds"])),
                      "kill": lambda line: asyncio.run(self.kill_by_id(line["connId"]))}
 
     async def find(self, client, **wanted):
@@ -107,6 +113,13 @@ class Killer:
             for c in listed:
                 if all(c[k] == v for k, v in wanted.items()):
                     return c
+
+    async def share(self, conn_ids):
+        """Whether these two sit on the same worker."""
+        probe = await connect(self.gateway, {"events": []})
+        first, second = [(await self.find(probe, connId=c))["worker"] for c in conn_ids]
+        await probe.close()
+        return first == second
 
     async def kill(self, index):
         def served():
@@ -178,6 +191,17 @@ def test_with_the_gateway(start, language, scenario):
     transcript, errors = play_real(start, scenario, lambda *a: play_program(language, *a))
     assert transcript == REAL[scenario]
     assert_logged(errors, scenario)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_over_tls(start, language):
+    """Each trusts whom its platform is told to trust."""
+    gateway = start(**tls_settings())
+    signer = str(authority()[0].cert)
+    transcript, errors = play_program(language, gateway.url, "talk", SSL_CERT_FILE=signer,
+                                      NODE_EXTRA_CA_CERTS=signer)
+    assert transcript == REAL["talk"]
+    assert errors == ""
 
 
 @pytest.mark.parametrize("scenario", FAKE)

@@ -14,7 +14,7 @@ import pytest
 
 import rawws
 from faults import ALL, FORKED, REGULAR_FILE, STARTED, STREAM_SOCKET, FaultyGateway, KeepAlive
-from gateway import HELLO, PATIENCE, connect, processes_of, wait_for
+from gateway import HELLO, PATIENCE, connect, wait_for
 
 SMALL = {"workers": 1, "ring_bytes": 1 << 20, "mailbox_bytes": 1 << 20, "max_payload": 1 << 16}
 

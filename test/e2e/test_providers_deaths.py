@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from gateway import PATIENCE, connect, wait_for
+from gateway import PATIENCE, wait_for
 from provider import Provider, connect_on, echo, until
 
 WORKERS = 3

@@ -1,13 +1,12 @@
 """Idempotency keys: one call, one answer, however often and wherever it is asked for."""
 
 import asyncio
-import json
 import os
 import signal
 
 import pytest
 
-from gateway import PATIENCE, connect, wait_for
+from gateway import PATIENCE, connect
 from provider import Provider, Refusal, connect_on, until
 from test_providers_deaths import Counting, nothing_left
 

@@ -121,6 +121,55 @@ what_is_taken_arrives_whatever_the_socket_takes(void **state)
 	test_free(got);
 }
 
+/* For some, and then sent to each: the same bytes, also where the socket takes a few of them only. */
+static void
+what_was_sealed_before_arrives(void **state)
+{
+	struct stage *s = *state;
+	struct couple *c = &s->couple;
+	struct buf sealed = { 0 };
+	char *text = test_malloc(STREAM_SEALED_MAX);
+	const int small = 4096;
+	size_t received = 0, rounds = 0;
+	bool has_owed = false;
+
+	for (size_t i = 0; i < STREAM_SEALED_MAX; i++)
+		text[i] = byte_at(i);
+	setsockopt(c->server.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	assert_int_equal(couple_shake(c), -EAGAIN);
+	while (rounds < 20 || stream_owes(&c->server)) {
+		char got[4000];
+		int r;
+
+		if (!stream_owes(&c->server)) {
+			buf_reset(&sealed);
+			assert_int_equal(stream_seal(&c->server,
+					     span_make(text, STREAM_SEALED_MAX - rounds), &sealed),
+			    0);
+			assert_true(sealed.len > STREAM_SEALED_MAX - rounds++);
+			assert_int_equal(stream_send_sealed(&c->server, buf_span(&sealed)), 0);
+			received = 0;
+		}
+		has_owed |= stream_owes(&c->server);
+		while ((r = SSL_read(c->client, got, sizeof(got))) > 0) {
+			assert_memory_equal(got, text + received, (size_t)r);
+			received += (size_t)r;
+		}
+		assert_int_equal(stream_write(&c->server, NULL, 0), 0);
+	}
+	while (received < STREAM_SEALED_MAX - (rounds - 1)) {
+		char got[4000];
+		int r = SSL_read(c->client, got, sizeof(got));
+
+		assert_true(r > 0);
+		assert_memory_equal(got, text + received, (size_t)r);
+		received += (size_t)r;
+	}
+	assert_true(has_owed);
+	buf_fini(&sealed);
+	test_free(text);
+}
+
 /* All records that one read of the socket brings are decrypted by it. */
 static void
 nothing_waits_unseen(void **state)
@@ -441,6 +490,7 @@ main(void)
 #define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		test(a_handshake_is_driven_by_reading),
 		test(what_is_taken_arrives_whatever_the_socket_takes),
+		test(what_was_sealed_before_arrives),
 		test(nothing_waits_unseen),
 		test(an_end_is_told_and_heard),
 		test(an_end_without_the_sockets_is_known_at_once),

@@ -178,8 +178,12 @@ async def once(url):
     """What has an idempotency key runs once, though the caller's worker dies and the request is sent again."""
     agent = Agent(url)
     await agent.start()
-    gateway = Gateway(url, client_id="scenario")
-    await gateway.connect()
+    gateway = await Gateway(url, client_id="scenario").connect()
+    while await ask("same worker", connIds=[agent.gateway.conn_id, gateway.conn_id]):
+        await gateway.close()
+        gateway = await Gateway(url, client_id="scenario").connect()
+    published = [await gateway.publish("test.once", idempotency_key="p") for _ in range(2)]
+    say("published", published[0] == published[1])
     say("answers", [await gateway.request("test.once", {}, idempotency_key="k") for _ in range(2)])
     call = gateway.request("test.slowly", {}, idempotency_key=True)
     await take(call, 1)

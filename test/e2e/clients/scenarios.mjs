@@ -171,8 +171,14 @@ export function scenarios({ Gateway, GatewayError, WebSocket, url, say, ask }) {
   /** What has an idempotency key runs once, though the caller's worker dies and the request is sent again. */
   async function once() {
     const provider = await agent();
-    const gateway = open('scenario');
-    await gateway.connect();
+    let gateway = await open('scenario').connect();
+    while (await ask('same worker', { connIds: [provider.gateway.connId, gateway.connId] })) {
+      await gateway.close();
+      gateway = await open('scenario').connect();
+    }
+    const published = [];
+    for (let i = 0; i < 2; i++) published.push(await gateway.publish('test.once', undefined, { idempotencyKey: 'p' }));
+    say('published', same(...published));
     const answers = [];
     for (let i = 0; i < 2; i++) answers.push(await gateway.request('test.once', {}, { idempotencyKey: 'k' }));
     say('answers', answers);
