@@ -1,7 +1,11 @@
 # One makefile for everything; `make help` lists what it does. All that it makes lies in $(BUILD).
 # A second tree with other options is one more BUILD: make BUILD=build/x CONFIGURE_FLAGS=...
+# A source tree that cannot be written to is built with BUILD and SHARED somewhere else.
 
 BUILD ?= build
+
+# What all trees share: configure, what npm brought, and the results of tests.
+SHARED ?= build
 
 .DEFAULT_GOAL := all
 .SUFFIXES:
@@ -9,7 +13,7 @@ BUILD ?= build
 
 # --- configuration ----------------------------------------------------------------------------
 
-NO_CONFIG := clean deps deps-missing dist format help
+NO_CONFIG := clean deb deps deps-missing dist distcheck format help
 ifneq ($(filter-out $(NO_CONFIG),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/config.mk
 endif
@@ -19,15 +23,15 @@ ifneq ($(filter run check% lint bench bench-peers fuzz coverage model,$(MAKECMDG
 PURPOSES := build $(if $(filter check% lint coverage model,$(MAKECMDGOALS)),test) \
 	$(if $(filter bench-peers,$(MAKECMDGOALS)),peers) \
 	$(filter lint fuzz coverage,$(MAKECMDGOALS)) \
-	$(patsubst check-%,%,$(filter %-valgrind %-security %-systemd %-browser,$(MAKECMDGOALS)))
-build/configure $(BUILD)/config.mk: | deps-missing
+	$(patsubst check-%,%,$(filter %-valgrind %-security %-systemd %-package %-browser,$(MAKECMDGOALS)))
+$(SHARED)/configure $(BUILD)/config.mk: | deps-missing
 endif
 
-build/configure: configure.ac
-	@mkdir -p build
+$(SHARED)/configure: configure.ac
+	@mkdir -p $(SHARED)
 	@command -v autoconf >/dev/null || { echo 'autoconf is missing: run "make deps"'; exit 1; }
-	@cd build && autoconf -o configure ../configure.ac
-	@rm -rf build/autom4te.cache
+	@cd $(SHARED) && autoconf -o configure $(CURDIR)/configure.ac
+	@rm -rf $(SHARED)/autom4te.cache
 
 # Options that are given are kept; another `make CONFIGURE_FLAGS=...` configures anew.
 ifeq ($(origin CONFIGURE_FLAGS),command line)
@@ -37,9 +41,9 @@ $(BUILD)/options: FORCE
 $(BUILD)/config.mk: $(BUILD)/options
 endif
 
-$(BUILD)/config.mk: build/configure src/config.mk.in src/config.h.in
+$(BUILD)/config.mk: $(SHARED)/configure src/config.mk.in src/config.h.in
 	@mkdir -p $(BUILD)
-	@cd $(BUILD) && $(CURDIR)/build/configure --srcdir=$(CURDIR) $$(cat options 2>/dev/null) \
+	@cd $(BUILD) && $(abspath $(SHARED))/configure --srcdir=$(CURDIR) $$(cat options 2>/dev/null) \
 		>configure.out 2>&1 || { cat configure.out; exit 1; }
 	@sed -n '/^  lurkbot/,$$p' $(BUILD)/configure.out
 	@touch $@
@@ -224,15 +228,15 @@ check-torture: $(BUILD)/torture ## kill and stop 200 users of the bus
 
 .PHONY: chaos
 chaos: $(BUILD)/lurkbot ## kill and stop workers for CHAOS_S seconds (600) under clients
-	LURKBOT=$(CURDIR)/$(BUILD)/lurkbot /usr/bin/python3 test/e2e/chaos.py
+	LURKBOT=$(abspath $(BUILD))/lurkbot /usr/bin/python3 test/e2e/chaos.py
 
 .PHONY: reload-storm
 reload-storm: $(BUILD)/lurkbot ## reload RELOADS times (1000), 20 a second, under load
-	LURKBOT=$(CURDIR)/$(BUILD)/lurkbot /usr/bin/python3 test/e2e/reload.py
+	LURKBOT=$(abspath $(BUILD))/lurkbot /usr/bin/python3 test/e2e/reload.py
 
 .PHONY: kills
 kills: $(BUILD)/lurkbot ## kill KILLS workers (25), then WHOLE times (5) everything, under clients
-	LURKBOT=$(CURDIR)/$(BUILD)/lurkbot /usr/bin/python3 test/e2e/kills.py
+	LURKBOT=$(abspath $(BUILD))/lurkbot /usr/bin/python3 test/e2e/kills.py
 
 .PHONY: provider-storm
 provider-storm: $(BUILD)/lurkbot ## kill workers, providers and clients for STORM_S seconds (600) under requests
@@ -363,9 +367,9 @@ endef
 # Each part of the tests writes a file of lines `PASSED FAILED NAME`; test/report adds them up, and
 # counts a part that could not write its file as failed.
 
-RESULTS := build/results
+RESULTS := $(SHARED)/results
 WS_VERSION := 8.18.3
-WS := build/node_modules/.ws-$(WS_VERSION)
+WS := $(SHARED)/node_modules/.ws-$(WS_VERSION)
 
 take_parts = @rm -f $(1:%=$(RESULTS)/%); \
 	for part in $(1); do $(MAKE) --no-print-directory $$part || :; done; \
@@ -417,12 +421,12 @@ check-unit: $(UNIT_TESTS) ## the unit tests alone
 
 PYTEST = /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) test/e2e
 
-E2E_PROGRAM = $(CURDIR)/$(BUILD)/lurkbot
+E2E_PROGRAM = $(abspath $(BUILD))/lurkbot
 
 .PHONY: check-e2e
 check-e2e: $(BUILD)/lurkbot $(BUILD)/shim.so $(WS) ## the end-to-end tests alone
-	@LURKBOT=$(E2E_PROGRAM) SHIM=$(CURDIR)/$(BUILD)/shim.so \
-		NODE_PATH=$(CURDIR)/build/node_modules \
+	@LURKBOT=$(E2E_PROGRAM) SHIM=$(abspath $(BUILD))/shim.so \
+		NODE_PATH=$(abspath $(SHARED))/node_modules \
 		test/run-pytest $(RESULTS)/$@ $(PYTEST)
 
 # Chromium is a large download (400 MB), so `make check` has these only where it is there already.
@@ -433,26 +437,26 @@ check-browser: $(BUILD)/lurkbot ## the JavaScript client library in Chromium
 
 .PHONY: check-e2e-send
 check-e2e-send: $(BUILD)/lurkbot $(BUILD)/shim.so $(WS) ## the same, with one send for each client
-	@LURKBOT=$(E2E_PROGRAM) SHIM=$(CURDIR)/$(BUILD)/shim.so \
-		NODE_PATH=$(CURDIR)/build/node_modules LURKBOT_TEST_SENDER=send test/run-pytest $(RESULTS)/$@ $(PYTEST)
+	@LURKBOT=$(E2E_PROGRAM) SHIM=$(abspath $(BUILD))/shim.so \
+		NODE_PATH=$(abspath $(SHARED))/node_modules LURKBOT_TEST_SENDER=send test/run-pytest $(RESULTS)/$@ $(PYTEST)
 
 # What every client meets, over TLS; TLS itself is a part of check-e2e.
 TLS_TESTS = $(addprefix test/e2e/test_,protocol.py sender.py resume.py reload.py)
 
 .PHONY: check-e2e-tls
 check-e2e-tls: $(BUILD)/lurkbot $(BUILD)/shim.so ## the core of the same, over TLS
-	@LURKBOT=$(E2E_PROGRAM) SHIM=$(CURDIR)/$(BUILD)/shim.so LURKBOT_TEST_TLS=1 \
+	@LURKBOT=$(E2E_PROGRAM) SHIM=$(abspath $(BUILD))/shim.so LURKBOT_TEST_TLS=1 \
 		test/run-pytest $(RESULTS)/$@ $(PYTEST:test/e2e=$(TLS_TESTS))
 
 # npm is to trust what the system trusts.
 $(WS):
 	NODE_EXTRA_CA_CERTS=$${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt} \
-		npm install --prefix build --no-save --no-package-lock --no-audit --no-fund \
+		npm install --prefix $(SHARED) --no-save --no-package-lock --no-audit --no-fund \
 		ws@$(WS_VERSION)
 	@touch $@
 
 ifneq ($(SANITIZE),)
-REPORTS := $(CURDIR)/$(BUILD)/reports
+REPORTS := $(abspath $(BUILD))/reports
 PYTEST_FLAGS += -m san
 export LURKBOT_TEST_SLOW := 5
 export ASAN_OPTIONS := detect_leaks=1:detect_stack_use_after_return=1:log_path=$(REPORTS)/asan
@@ -558,51 +562,83 @@ deps-missing:
 	@contrib/deps $(PURPOSES)
 
 # --- installing -------------------------------------------------------------------------------
+# What is installed stands here once, as MODE:FILE:PLACE; uninstall and distcheck follow from it.
 
 INSTALL ?= install
 MAN_PAGES := $(wildcard man/*.[1-8])
 LIBRARY_FILES := $(wildcard contrib/python/*.py contrib/javascript/*.mjs)
-library_target = $(DESTDIR)$(datadir)/lurkbot/$(patsubst contrib/%,%,$(1))
-man_target = $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
+COMPLETIONS := $(addprefix $(BUILD)/completion/,lurkbot _lurkbot lurkbot.fish)
+man_place = $(mandir)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 
-.PHONY: install
-install: $(BUILD)/lurkbot $(BUILD)/lurkbot-bench install-units ## install below prefix (and DESTDIR)
-	$(INSTALL) -D -m 755 $(BUILD)/lurkbot $(DESTDIR)$(bindir)/lurkbot
-	$(INSTALL) -D -m 755 $(BUILD)/lurkbot-bench $(DESTDIR)$(bindir)/lurkbot-bench
-	$(INSTALL) -D -m 644 etc/config.json $(DESTDIR)$(docdir)/config.json
-	$(INSTALL) -D -m 644 README $(DESTDIR)$(docdir)/README
-	$(INSTALL) -D -m 644 LICENSE $(DESTDIR)$(docdir)/LICENSE
-	$(foreach file,$(LIBRARY_FILES),$(INSTALL) -D -m 644 $(file) $(call library_target,$(file)) &&) :
-	$(foreach page,$(MAN_PAGES),$(INSTALL) -D -m 644 $(page) $(call man_target,$(page)) &&) :
+INSTALLED = 755:$(BUILD)/lurkbot:$(bindir)/lurkbot \
+	755:$(BUILD)/lurkbot-bench:$(bindir)/lurkbot-bench \
+	644:$(BUILD)/completion/lurkbot:$(datadir)/bash-completion/completions/lurkbot \
+	644:$(BUILD)/completion/_lurkbot:$(datadir)/zsh/site-functions/_lurkbot \
+	644:$(BUILD)/completion/lurkbot.fish:$(datadir)/fish/vendor_completions.d/lurkbot.fish \
+	$(foreach page,$(MAN_PAGES),644:$(page):$(call man_place,$(page))) \
+	$(foreach doc,README LICENSE $(wildcard etc/*),644:$(doc):$(docdir)/$(notdir $(doc))) \
+	$(foreach doc,$(wildcard contrib/prometheus/*),644:$(doc):$(docdir)/prometheus/$(notdir $(doc))) \
+	$(foreach doc,$(wildcard contrib/systemd/*.conf),644:$(doc):$(docdir)/$(notdir $(doc))) \
+	$(foreach unit,$(UNITS),644:$(BUILD)/units/$(unit):$(call unit_place,$(unit))) \
+	$(foreach file,$(LIBRARY_FILES),644:$(file):$(datadir)/lurkbot/$(patsubst contrib/%,%,$(file)))
 
 # The units name the program by its place; the folders are configure's. Without one it is not installed.
-UNITS = $(and $(systemdsystemunitdir),$(wildcard contrib/systemd/*.service contrib/systemd/*.socket)) \
-	$(and $(systemduserunitdir),$(wildcard contrib/systemd/user/*.service contrib/systemd/user/*.socket))
-unit_target = $(DESTDIR)$(if $(filter contrib/systemd/user/%,$(1)),$(systemduserunitdir),$(systemdsystemunitdir))/$(notdir $(1))
+unit_files = $(wildcard contrib/systemd/$(1)*.service contrib/systemd/$(1)*.socket)
+UNITS = $(and $(systemdsystemunitdir),$(call unit_files)) \
+	$(and $(systemduserunitdir),$(call unit_files,user/))
+unit_place = $(if $(filter contrib/systemd/user/%,$(1)),$(systemduserunitdir),$(systemdsystemunitdir))/$(notdir $(1))
 
-.PHONY: install-units
-install-units: $(BUILD)/config.mk
-	$(foreach unit,$(UNITS),mkdir -p $(dir $(call unit_target,$(unit))) && \
-		sed 's|/usr/bin/lurkbot|$(bindir)/lurkbot|' $(unit) >$(call unit_target,$(unit)) && \
-		chmod 644 $(call unit_target,$(unit)) &&) :
-	$(INSTALL) -D -m 644 contrib/systemd/hooks.conf $(DESTDIR)$(docdir)/hooks.conf
+$(BUILD)/units/%: % $(BUILD)/config.mk
+	@mkdir -p $(@D)
+	$(Q)sed 's|/usr/bin/lurkbot|$(bindir)/lurkbot|' $< >$@
+
+word_of = $(word $(2),$(subst :, ,$(1)))
+place_of = $(DESTDIR)$(call word_of,$(1),3)
+
+$(BUILD)/completion/lurkbot: SHELL_NAME = bash
+$(BUILD)/completion/_lurkbot: SHELL_NAME = zsh
+$(BUILD)/completion/lurkbot.fish: SHELL_NAME = fish
+$(COMPLETIONS): $(BUILD)/lurkbot
+	@mkdir -p $(@D)
+	$(Q)$(BUILD)/lurkbot completion $(SHELL_NAME) >$@
+
+.PHONY: install
+install: $(BUILD)/lurkbot $(BUILD)/lurkbot-bench $(COMPLETIONS) $(UNITS:%=$(BUILD)/units/%) ## install below prefix (and DESTDIR)
+	$(foreach i,$(INSTALLED),$(INSTALL) -D -m $(call word_of,$(i),1) $(call word_of,$(i),2) \
+		$(call place_of,$(i)) &&) :
 
 .PHONY: uninstall
 uninstall: ## remove what install put there
-	rm -f $(foreach unit,$(UNITS),$(call unit_target,$(unit)))
-	rm -f $(addprefix $(DESTDIR)$(bindir)/,lurkbot lurkbot-bench)
-	rm -f $(foreach file,$(LIBRARY_FILES),$(call library_target,$(file)))
-	-rmdir $(addprefix $(DESTDIR)$(datadir)/,lurkbot/python lurkbot/javascript lurkbot)
-	rm -f $(foreach page,$(MAN_PAGES),$(call man_target,$(page)))
-	rm -f $(addprefix $(DESTDIR)$(docdir)/,config.json hooks.conf README LICENSE)
-	-rmdir $(DESTDIR)$(docdir)
+	rm -f $(foreach i,$(INSTALLED),$(call place_of,$(i)))
+	-rmdir $(DESTDIR)$(docdir)/prometheus $(DESTDIR)$(docdir) \
+		$(addprefix $(DESTDIR)$(datadir)/,lurkbot/python lurkbot/javascript lurkbot)
+
+.PHONY: installed-files
+installed-files:
+	@printf '%s\n' $(foreach i,$(INSTALLED),$(call word_of,$(i),3))
+
+# --- packages ---------------------------------------------------------------------------------
+# The tarball has what is committed, or, where there is no git, all of the tree but what was made.
+
+PACKAGE := lurkbot-$(shell sed -n 's/^AC_INIT.\[lurkbot\], \[\([0-9.]*\)\], \[\], .*/\1/p' configure.ac)
 
 .PHONY: dist
 dist: ## pack what is committed into a tar file
-	@mkdir -p build
-	@version=$$(sed -n 's/^AC_INIT(\[lurkbot\], \[\(.*\)\], \[\], .*/\1/p' configure.ac) && \
-	git archive --prefix=lurkbot-$$version/ -o build/lurkbot-$$version.tar.gz HEAD && \
-	echo build/lurkbot-$$version.tar.gz
+	@contrib/dist $(PACKAGE) $(SHARED)/$(PACKAGE).tar.gz
+
+.PHONY: distcheck
+distcheck: dist ## build, test and install what dist packed, from a read-only tree
+	@test/package/distcheck $(SHARED)/$(PACKAGE).tar.gz $(PACKAGE)
+
+.PHONY: deb
+deb: dist ## build the Debian package
+	@contrib/debian/build $(SHARED)/$(PACKAGE).tar.gz $(PACKAGE) $(SHARED)
+
+.PHONY: check-package
+check-package: deb ## install, use and remove the Debian package in a container (root)
+	$(begin)
+	$(measure) check-package test/package/check $(SHARED)/lurkbot_*.deb $(SHARED)/bookworm
+	$(end)
 
 .PHONY: clean
 clean: ## remove all that was made

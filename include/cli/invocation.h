@@ -3,12 +3,17 @@
  */
 #pragma once
 
+#include <stddef.h>
+
 struct arguments;
 struct proctitle;
 struct supervisor_program;
+struct verb;
 
 struct invocation {
 	const struct arguments *arguments;
 	const struct supervisor_program *program; /* what `gateway start` runs */
 	struct proctitle *title;		  /* NULL: titles are not shown */
+	const struct verb *verbs;		  /* all that there are, cli/verbs.h */
+	size_t verb_count;
 };

@@ -137,7 +137,9 @@ finish_output(int status)
 int
 cli_main(int argc, char **argv, const struct supervisor_program *program, struct proctitle *title)
 {
-	struct invocation invocation = { .program = program, .title = title };
+	struct invocation invocation = {
+		.program = program, .title = title, .verbs = verbs, .verb_count = verbs_count()
+	};
 	const struct verb *verb;
 	int used, status;
 

@@ -29,6 +29,8 @@ enum { READY_MS = 60000 };
 
 enum { STOP_GRACE_MS = 10000 };
 
+const struct syntax start_syntax = START_SYNTAX;
+
 /*
  * The same request for each reload, by absolute paths, since a daemon has left the folder in which it was
  * made. The flags of the start count for as long as the gateway runs.

@@ -8,8 +8,12 @@
 
 #include "base/macros.h"
 #include "cli/ask.h"
+#include "cli/completion.h"
+#include "cli/diagnose.h"
 #include "cli/dial.h"
+#include "cli/drive.h"
 #include "cli/inspect.h"
+#include "cli/install.h"
 #include "cli/logs.h"
 #include "cli/providers.h"
 #include "cli/showconf.h"
@@ -25,14 +29,17 @@ static const char address_help[] =
     "Without --url, --host or --port it talks to this user's gateway by its local socket.\n"
     "LURKBOT_GATEWAY_TOKEN is used for TCP addresses when no token is given.\n";
 
+static const char no_manager_help[] =
+    "Where no systemd of this user can be reached it does what gateway start --daemon, stop and\n"
+    "restart do, with the options of the installed unit.\n";
+
 const struct verb verbs[] = {
 	{
 	    .path = "gateway start",
 	    .help = "Start the gateway, in the foreground or as a daemon",
 	    .about = "Returns when the gateway has ended; with --daemon once the workers serve.\n"
 		     "SIGTERM and SIGINT stop it in good order, a second one at once.\n",
-	    .syntax = { .options = OPTION_BIT(OPTION_DAEMON) | OPTION_BIT(OPTION_CONFIG),
-		.takes_settings = true },
+	    .syntax = START_SYNTAX,
 	    .run = start_run,
 	},
 	{
@@ -164,6 +171,61 @@ const struct verb verbs[] = {
 	    .help = "Read a token from standard input, and tell whose it is; status 4: nobody's",
 	    .syntax = { .options = OPTION_BIT(OPTION_CONFIG) | OPTION_BIT(OPTION_JSON) },
 	    .run = token_check,
+	},
+	{
+	    .path = "daemon install",
+	    .help = "Install the gateway as a service of this user",
+	    .about = "Writes the unit lurkbot-gateway.service for systemd --user, with these "
+		     "options, and\n"
+		     "enables it. Another install replaces it. --bind lan needs authentication.\n",
+	    .syntax = { .options = OPTION_BIT(OPTION_SERVICE_PORT) | OPTION_BIT(OPTION_BIND) |
+				   OPTION_BIT(OPTION_WORKSPACE) | OPTION_BIT(OPTION_CONFIG) },
+	    .run = install_run,
+	},
+	{
+	    .path = "daemon uninstall",
+	    .help = "Stop the service, and remove its unit",
+	    .about = "Configuration, tokens, data and logs stay.\n",
+	    .run = install_undo,
+	},
+	{
+	    .path = "daemon start",
+	    .help = "Start the service",
+	    .about = no_manager_help,
+	    .run = drive_start,
+	},
+	{
+	    .path = "daemon stop",
+	    .help = "Stop the service",
+	    .about = no_manager_help,
+	    .run = drive_stop,
+	},
+	{
+	    .path = "daemon restart",
+	    .help = "Stop the service, if it runs, and start it",
+	    .about = no_manager_help,
+	    .run = drive_restart,
+	},
+	{
+	    .path = "daemon status",
+	    .help =
+		"Tell whether the service is installed, and whether it runs; status 3: it does not",
+	    .syntax = { .options = OPTION_BIT(OPTION_JSON) },
+	    .run = drive_status,
+	},
+	{
+	    .path = "daemon diagnose",
+	    .help = "Look for what could be wrong with the service; status 1: an error was found",
+	    .about = "Each check is ok, a warning or an error, and says what to do.\n",
+	    .syntax = { .options = OPTION_BIT(OPTION_JSON) },
+	    .run = diagnose_run,
+	},
+	{
+	    .path = "completion",
+	    .help = "Print what lets bash, zsh or fish complete commands",
+	    .about = "In bash: eval \"$(lurkbot completion bash)\"\n",
+	    .syntax = { .operand = "bash|zsh|fish" },
+	    .run = completion_run,
 	},
 };
 
