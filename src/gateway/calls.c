@@ -15,6 +15,7 @@
 #include "gateway/callline.h"
 #include "gateway/context.h"
 #include "gateway/post.h"
+#include "gateway/routes.h"
 
 enum {
 	FRAME_HEAD = 96,    /* what the provider's worker writes before the text */
@@ -139,6 +140,13 @@ begin(struct gateway *g, struct call *call, struct span text)
 	return 0;
 }
 
+bool
+calls_have_method(struct gateway *g, struct span method)
+{
+	callline_follow(g);
+	return routes_find(g->routes, method) != ROUTES_NONE;
+}
+
 int
 calls_start(struct gateway *g, const struct call_request *request, const struct call_sink *sink,
     void *owner, struct call **ret)
@@ -147,6 +155,7 @@ calls_start(struct gateway *g, const struct call_request *request, const struct 
 	struct call *call;
 	int r;
 
+	callline_follow(g);
 	build_text(request, text);
 	if (buf_status(text) != 0)
 		return 1 + CALL_NO_MEMORY;
