@@ -32,8 +32,8 @@ enum auth_verdict {
 	AUTH_NO_MEMORY,
 	AUTH_REFUSED,	 /* the provider that was asked turned it away */
 	AUTH_NOT_LINKED, /* there is none that could be asked, or it has gone */
-	AUTH_ASKED,	 /* no verdict yet: it comes later */
-	AUTH_VERDICTS
+	AUTH_VERDICTS,
+	AUTH_ASKED = AUTH_VERDICTS /* no verdict yet: it comes later */
 };
 
 /* Builds it from a configuration, which must outlive it. NULL without memory. */

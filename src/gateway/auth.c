@@ -181,7 +181,6 @@ static const struct {
 	    "Authentication failed: the provider that authenticates clients refused it" },
 	[AUTH_NOT_LINKED] = { "not-linked",
 	    "Authentication is left to a provider, and none is connected; try again later" },
-	[AUTH_ASKED] = { "asked", "" },
 	[AUTH_NO_MEMORY] = { "no-memory",
 	    "Authentication failed: the gateway is out of memory; try again later" },
 };

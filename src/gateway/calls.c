@@ -21,6 +21,7 @@ enum {
 	FRAME_HEAD = 96,    /* what the provider's worker writes before the text */
 	KEPT_BYTES = 65536, /* of the text under construction */
 	CONN_ID_DIGITS = 8,
+	WAITING_BYTES_MAX = 64 * 1024 * 1024, /* of the requests of this worker that wait */
 };
 
 struct calls *
@@ -76,19 +77,22 @@ calls_free(struct calls *calls)
 	mem_free(calls);
 }
 
-static bool
+/* Returns 0 or 1 + a failure. */
+static int
 keep_text(struct call *call, struct span text)
 {
+	struct calls *calls = call->gateway->calls;
 	char *copy;
 
-	if (call->text.p != NULL)
-		return true;
+	if (text.n > WAITING_BYTES_MAX - calls->waiting_bytes)
+		return 1 + CALL_BUSY;
 	copy = mem_alloc(text.n);
 	if (copy == NULL)
-		return false;
+		return 1 + CALL_NO_MEMORY;
 	memcpy(copy, text.p, text.n);
 	call->text = span_make(copy, text.n);
-	return true;
+	calls->waiting_bytes += text.n;
+	return 0;
 }
 
 /* The rest of the frame that the provider gets. */
@@ -128,16 +132,16 @@ begin(struct gateway *g, struct call *call, struct span text)
 {
 	int r = list_is_empty(&g->calls->locked) ? callline_admit(call, text) : -1;
 
+	int kept;
+
 	if (r > 0 || call->state == CALL_SENT)
 		return r;
-	if (!keep_text(call, text)) {
-		if (call->state == CALL_WAITING)
-			callline_leave(call);
-		return 1 + CALL_NO_MEMORY;
-	}
-	if (r < 0)
+	kept = keep_text(call, text);
+	if (kept != 0 && call->state == CALL_WAITING)
+		callline_leave(call);
+	else if (kept == 0 && r < 0)
 		list_append(&g->calls->locked, &call->link);
-	return 0;
+	return kept;
 }
 
 bool
