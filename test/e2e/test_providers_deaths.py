@@ -12,6 +12,7 @@ from gateway import PATIENCE, connect, wait_for
 from provider import Provider, connect_on, echo, until
 
 WORKERS = 3
+pytestmark = pytest.mark.san
 IN_FLIGHT = 100
 
 
