@@ -26,6 +26,7 @@
 #include "sys/sockets.h"
 #include "sys/stream.h"
 
+struct asking;
 struct audience;
 struct connection;
 struct gateway;
@@ -102,6 +103,7 @@ struct connection {
 	uint64_t seq;	    /* and the last event that was sent to it, or is held */
 	uint64_t lag_since_ms;
 	struct list pendings;	   /* answers that this connection waits for */
+	struct asking *asking;	   /* its hello is put to a provider; NULL: it is not */
 	struct offering *offering; /* what it provides; NULL: it never registered */
 	uint64_t connected_at_ms;
 	unsigned pending_count;

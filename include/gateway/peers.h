@@ -62,8 +62,11 @@ int gather_start(struct gateway *gateway, struct span question, gather_part_fn o
  */
 void gather_cancel(struct gather *gather);
 
-/* Takes the mail that has come.  Once each turn of the loop. */
-void peers_receive(struct gateway *gateway);
+/*
+ * Takes the mail that has come.  Once each turn of the loop.  False: there is some that could not be taken, for want
+ * of memory.
+ */
+bool peers_receive(struct gateway *gateway);
 
 /*
  * Ends the gathers that are complete, or late (now_ms: CLOCK_MONOTONIC).  Once each turn and tick.  Those that

@@ -25,7 +25,8 @@ is_loopback(const struct connection *c)
 static bool
 is_guess(enum auth_verdict verdict)
 {
-	return verdict == AUTH_BAD_TOKEN || verdict == AUTH_BAD_PASSWORD || verdict == AUTH_BAD_JWT;
+	return verdict == AUTH_BAD_TOKEN || verdict == AUTH_BAD_PASSWORD ||
+	       verdict == AUTH_BAD_JWT || verdict == AUTH_REFUSED;
 }
 
 void
@@ -94,7 +95,7 @@ check_credentials(
 }
 
 enum auth_verdict
-admission_check_hello(struct connection *c, struct hello *hello)
+admission_check_hello(struct connection *c, struct hello *hello, authprovider_done_fn done)
 {
 	struct identity *identity = NULL;
 	bool is_upgraded =
@@ -104,12 +105,24 @@ admission_check_hello(struct connection *c, struct hello *hello)
 	/* Who came in with the upgrade was judged and counted there. */
 	if (!is_upgraded) {
 		verdict = check_credentials(c, hello->credentials, &identity);
+		if (authprovider_is_wanted(c->gateway, verdict))
+			verdict = authprovider_ask(c, hello, done, &identity);
+		if (verdict == AUTH_ASKED)
+			return verdict;
 		admission_count(c, verdict);
 		if (auth_is_good(verdict))
 			admission_enter_take(c, identity);
 	}
 	hello_forget_credentials(hello);
 	return verdict;
+}
+
+void
+admission_settle_take(struct connection *c, enum auth_verdict verdict, struct identity *identity)
+{
+	admission_count(c, verdict);
+	if (auth_is_good(verdict))
+		admission_enter_take(c, identity);
 }
 
 void

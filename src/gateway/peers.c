@@ -241,7 +241,7 @@ on_ask(struct gateway *g, const struct mail *mail)
 		warn_undelivered(peers, mail->from_slot, "answered", r);
 }
 
-void
+bool
 peers_receive(struct gateway *g)
 {
 	struct mailbox *own = segment_mailbox(g->segment, g->slot);
@@ -265,10 +265,12 @@ peers_receive(struct gateway *g)
 				log_error("the mailbox was damaged; what waited in it is lost");
 			break;
 		case MAILBOX_EMPTY:
+			return true;
 		case MAILBOX_NOMEM:
-			return;
+			return false;
 		}
 	}
+	return true;
 }
 
 static void

@@ -10,6 +10,7 @@
 #include "bus/counters.h"
 #include "conf/conf.h"
 #include "gateway/admission.h"
+#include "gateway/authprovider.h"
 #include "gateway/audience.h"
 #include "gateway/catchup.h"
 #include "gateway/context.h"
@@ -244,6 +245,7 @@ on_closing(struct connection *c)
 	if (!is_known(c))
 		outcome_settle(c, OUTCOME_LEFT);
 	pending_abandon_all(c);
+	authprovider_leave(c);
 	jobs_leave(c);
 	presence_leave(c);
 	catchup_leave(c);
