@@ -28,7 +28,7 @@ enum {
 	COUNTERS_HANDSHAKES = 16, /* by outcome, as the gateway numbers them */
 	COUNTERS_NAMESPACES = 9,  /* of events, as the gateway numbers them; the last: all others */
 	COUNTERS_HTTP = 6,	  /* by status class: [2] is 2xx; [0] no answer was possible */
-	COUNTERS_AUTHENTICATIONS = 16, /* by verdict, as the gateway numbers them */
+	COUNTERS_AUTHENTICATIONS = 24, /* by verdict, as the gateway numbers them */
 	COUNTERS_LIMITS = 16,	       /* by limit, as the gateway numbers them */
 	COUNTERS_TLS = 4,	       /* by result, as the gateway numbers them */
 	COUNTERS_CLOSES = 16,	       /* by bucket of close code, see counters_close_bucket */

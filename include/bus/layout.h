@@ -40,7 +40,7 @@
 #include "bus/shlock.h"
 
 enum {
-	LAYOUT_VERSION = 4,
+	LAYOUT_VERSION = 5,
 	LAYOUT_LINE = 64, /* no two writers share one */
 };
 

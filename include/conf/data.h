@@ -92,6 +92,7 @@ struct conf_gateway {
 	char *auth_jwt_secret_file;
 	char *auth_jwt_public_key_file;
 	char *auth_jwt_audience; /* empty: tokens for nobody in particular */
+	char *auth_provider;	 /* a method; empty: nobody else is asked */
 	uint32_t auth_failures;	 /* 0: as many as one likes */
 	uint32_t auth_failures_within_ms;
 	uint32_t auth_lockout_ms;

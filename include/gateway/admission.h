@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "gateway/auth.h"
+#include "gateway/authprovider.h"
 #include "proto/hello.h"
 #include "proto/http.h"
 
@@ -30,10 +31,15 @@ enum auth_verdict admission_check_request(
 
 /*
  * Judges those of a hello, or else those that came with the upgrade, counts the verdict, and on one that
- * lets in makes the connection who it is. The credentials are forgotten in any case.
+ * lets in makes the connection who it is. The credentials are forgotten in any case. AUTH_ASKED: a provider was
+ * asked, the hello is taken over, and `done` gets it with the verdict, later.
  */
 enum auth_verdict admission_check_hello(
-    struct connection *connection, struct hello *hello) must_check;
+    struct connection *connection, struct hello *hello, authprovider_done_fn done) must_check;
+
+/* The verdict on a hello that a provider was asked about: counts it, and lets in; the reference is taken over. */
+void admission_settle_take(
+    struct connection *connection, enum auth_verdict verdict, struct identity *identity);
 
 /* Makes the connection who it is; the reference is taken over. */
 void admission_enter_take(struct connection *connection, struct identity *identity);

@@ -21,6 +21,7 @@ enum auth_verdict {
 	AUTH_JWT,
 	AUTH_LOCAL,
 	AUTH_OPEN,
+	AUTH_PROVIDER,	/* a provider knew it */
 	AUTH_BAD_TOKEN, /* turned away; from here on */
 	AUTH_BAD_PASSWORD,
 	AUTH_BAD_JWT,
@@ -29,7 +30,10 @@ enum auth_verdict {
 	AUTH_FOREIGN,	 /* authentication is off, and the peer is on another machine */
 	AUTH_LOCKED_OUT, /* its address failed too often */
 	AUTH_NO_MEMORY,
-	AUTH_VERDICTS
+	AUTH_REFUSED,	 /* the provider that was asked turned it away */
+	AUTH_NOT_LINKED, /* there is none that could be asked, or it has gone */
+	AUTH_VERDICTS,
+	AUTH_ASKED = AUTH_VERDICTS /* no verdict yet: it comes later */
 };
 
 /* Builds it from a configuration, which must outlive it. NULL without memory. */

@@ -59,6 +59,7 @@ struct calls {
 	uint32_t tokens;
 	unsigned turn;
 	unsigned waiting_count, sent_count;
+	size_t waiting_bytes; /* of the texts that are kept */
 	unsigned reserves,
 	    reserved_count; /* rooms kept in the mailbox, and calls that have a share */
 	struct buf text, body;

@@ -19,5 +19,8 @@ int callline_admit(struct call *call, struct span text) must_check;
 /* A waiting call waits no more, as far as others can see; it is on no list then. */
 void callline_leave(struct call *call);
 
+/* Reads the directory if it has changed, and lets all that wait look for a seat anew. */
+void callline_follow(struct gateway *gateway);
+
 /* Acts on news of the directory, and uses seats that were granted. Each turn. */
 void callline_turn(struct gateway *gateway, uint64_t news);

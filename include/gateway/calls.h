@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/macros.h"
+#include "base/span.h"
 #include "gateway/callsink.h"
 
 struct call;
@@ -25,6 +26,12 @@ struct mail;
 /* NULL without memory. */
 struct calls *calls_new(void);
 void calls_free(struct calls *calls);
+
+/*
+ * Whether a provider has the method now: what another worker has answered a registration with counts from then on,
+ * whether this worker has heard of it or not.
+ */
+bool calls_have_method(struct gateway *gateway, struct span method);
 
 /*
  * Begins a call. Returns 0 and the call, which lives until the sink is told its end or call_cancel; or 1 + the

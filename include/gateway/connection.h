@@ -28,6 +28,7 @@
 #include "sys/stream.h"
 
 struct answer_sink;
+struct asking;
 struct audience;
 struct connection;
 struct exchange;
@@ -110,6 +111,7 @@ struct connection {
 	uint64_t seq;	    /* and the last event that was sent to it, or is held */
 	uint64_t lag_since_ms;
 	struct list pendings;	   /* answers that this connection waits for */
+	struct asking *asking;	   /* its hello is put to a provider; NULL: it is not */
 	struct offering *offering; /* what it provides; NULL: it never registered */
 	uint64_t connected_at_ms;
 	unsigned pending_count;

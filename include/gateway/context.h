@@ -19,6 +19,7 @@
 
 struct audiences;
 struct auth;
+struct authprovider;
 struct calls;
 struct catchup;
 struct conf;
@@ -78,6 +79,7 @@ struct gateway {
 	struct uring *uring; /* the sender's; NULL: a system call for each send */
 	struct deadlines *deadlines;
 	struct auth *auth;
+	struct authprovider *authprovider;
 	uint64_t first_expiry_ms; /* see gateway/admission */
 	struct audiences *audiences;
 	struct fanout *fanout;

@@ -18,6 +18,7 @@ enum identity_kind {
 	IDENTITY_TOKEN,
 	IDENTITY_PASSWORD,
 	IDENTITY_JWT,
+	IDENTITY_PROVIDER, /* gateway/authprovider */
 };
 
 struct identity {

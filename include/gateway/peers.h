@@ -78,8 +78,11 @@ void peers_listen(struct peers *peers, enum mail_kind kind, peers_mail_fn take);
 int peers_post(struct gateway *gateway, unsigned slot, enum mail_kind kind, uint64_t token,
     struct span body) must_check;
 
-/* Takes the mail that has come.  Once each turn of the loop. */
-void peers_receive(struct gateway *gateway);
+/*
+ * Takes the mail that has come.  Once each turn of the loop.  False: there is some that could not be taken, for want
+ * of memory.
+ */
+bool peers_receive(struct gateway *gateway);
 
 /*
  * Ends the gathers that are complete, or late (now_ms: CLOCK_MONOTONIC).  Once each turn and tick.  Those that

@@ -9,7 +9,7 @@
 struct gateway;
 
 /* Whether a provider offers the method now. */
-bool requests_has_method(const struct gateway *gateway, struct span method);
+bool requests_has_method(struct gateway *gateway, struct span method);
 
 /* As method.run: answers through `to`, exactly once, now or later. */
 void requests_run(const struct answer *to, const struct envelope *frame);

@@ -26,7 +26,8 @@ is_loopback(const struct connection *c)
 static bool
 is_guess(enum auth_verdict verdict)
 {
-	return verdict == AUTH_BAD_TOKEN || verdict == AUTH_BAD_PASSWORD || verdict == AUTH_BAD_JWT;
+	return verdict == AUTH_BAD_TOKEN || verdict == AUTH_BAD_PASSWORD ||
+	       verdict == AUTH_BAD_JWT || verdict == AUTH_REFUSED;
 }
 
 void
@@ -95,7 +96,7 @@ check_credentials(
 }
 
 enum auth_verdict
-admission_check_hello(struct connection *c, struct hello *hello)
+admission_check_hello(struct connection *c, struct hello *hello, authprovider_done_fn done)
 {
 	struct identity *identity = NULL;
 	bool is_upgraded =
@@ -105,6 +106,10 @@ admission_check_hello(struct connection *c, struct hello *hello)
 	/* Who came in with the upgrade was judged and counted there. */
 	if (!is_upgraded) {
 		verdict = check_credentials(c, hello->credentials, &identity);
+		if (authprovider_is_wanted(c->gateway, verdict))
+			verdict = authprovider_ask(c, hello, done, &identity);
+		if (verdict == AUTH_ASKED)
+			return verdict;
 		admission_count(c, verdict);
 		if (auth_is_good(verdict))
 			admission_enter_take(c, identity);
@@ -118,6 +123,14 @@ note_expiry(struct gateway *g, uint64_t end_ms)
 {
 	if (end_ms != 0 && (g->first_expiry_ms == 0 || end_ms < g->first_expiry_ms))
 		g->first_expiry_ms = end_ms;
+}
+
+void
+admission_settle_take(struct connection *c, enum auth_verdict verdict, struct identity *identity)
+{
+	admission_count(c, verdict);
+	if (auth_is_good(verdict))
+		admission_enter_take(c, identity);
 }
 
 void

@@ -22,6 +22,7 @@ struct auth {
 	struct identity *password; /* NULL: there is none */
 	struct identity *local, *open;
 	struct jwt_keys keys;
+	bool has_provider;			     /* that may know what is not known here */
 	uint8_t key_digests[2][SECRET_DIGEST_BYTES]; /* by enum jwt_algorithm */
 };
 
@@ -111,6 +112,7 @@ fill(struct auth *auth, const struct conf *conf)
 
 	auth->is_enabled = c->auth_enabled;
 	auth->is_open_to_all = c->allow_unauthenticated;
+	auth->has_provider = c->auth_provider != NULL && c->auth_provider[0] != '\0';
 	auth->local = identity_new(IDENTITY_LOCAL, SPAN("local"), SCOPE_ALL, 0);
 	auth->open = identity_new(IDENTITY_OPEN, SPAN("anybody"), SCOPE_ALL, 0);
 	auth->tokens =
@@ -158,6 +160,7 @@ static const struct {
 	[AUTH_JWT] = { "jwt", "" },
 	[AUTH_LOCAL] = { "local", "" },
 	[AUTH_OPEN] = { "open", "" },
+	[AUTH_PROVIDER] = { "provider", "" },
 	[AUTH_BAD_TOKEN] = { "bad-token",
 	    "Authentication failed: the token is not known here; check it" },
 	[AUTH_BAD_PASSWORD] = { "bad-password",
@@ -174,6 +177,10 @@ static const struct {
 	    "gateway.auth_enabled and a token, or start with --allow-unauthenticated" },
 	[AUTH_LOCKED_OUT] = { "locked-out",
 	    "Authentication failed: too many failures came from this address; try again later" },
+	[AUTH_REFUSED] = { "refused",
+	    "Authentication failed: the provider that authenticates clients refused it" },
+	[AUTH_NOT_LINKED] = { "not-linked",
+	    "Authentication is left to a provider, and none is connected; try again later" },
 	[AUTH_NO_MEMORY] = { "no-memory",
 	    "Authentication failed: the gateway is out of memory; try again later" },
 };
@@ -334,6 +341,10 @@ find_same(const struct auth *auth, struct identity *old)
 		break;
 	case IDENTITY_TOKEN:
 		return find_digest(auth, old->digest);
+	case IDENTITY_PROVIDER:
+		if (auth->has_provider)
+			return old;
+		break;
 	case IDENTITY_PASSWORD:
 		if (auth->password != NULL && secret_is_equal(auth->password->digest, old->digest))
 			return auth->password;

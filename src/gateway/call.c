@@ -57,6 +57,14 @@ call_new(struct gateway *g, const struct call_request *request, const struct cal
 	return call;
 }
 
+static void
+drop_text(struct call *call)
+{
+	call->gateway->calls->waiting_bytes -= call->text.n;
+	mem_free((char *)(uintptr_t)call->text.p);
+	call->text = span_make(NULL, 0);
+}
+
 void
 call_free(struct call *call)
 {
@@ -64,7 +72,7 @@ call_free(struct call *call)
 
 	calls->sent_count -= call->state == CALL_SENT;
 	list_remove(&call->link);
-	mem_free((char *)(uintptr_t)call->text.p);
+	drop_text(call);
 	mem_free(call);
 }
 
@@ -223,8 +231,7 @@ call_send(struct call *call, unsigned provider, struct span text)
 		g->calls->sent_count++;
 		list_remove(&call->link);
 		list_append(&g->calls->buckets[call->token % CALL_BUCKETS], &call->link);
-		mem_free((char *)(uintptr_t)call->text.p);
-		call->text = span_make(NULL, 0);
+		drop_text(call);
 		return 0;
 	}
 	idempotency_take_back(g->idempotency, call->ticket);

@@ -275,6 +275,13 @@ try_stalled(struct gateway *g)
 }
 
 void
+callline_follow(struct gateway *g)
+{
+	if (routes_is_stale(g))
+		follow_directory(g);
+}
+
+void
 callline_turn(struct gateway *g, uint64_t news)
 {
 	struct calls *calls = g->calls;
@@ -285,8 +292,7 @@ callline_turn(struct gateway *g, uint64_t news)
 	if (news == calls->news && list_is_empty(&calls->locked) && !routes_is_stale(g))
 		return;
 	calls->news = news;
-	if (routes_is_stale(g))
-		follow_directory(g);
+	callline_follow(g);
 	take_list(&calls->locked, &again);
 	admit_again(&again);
 	use_grants(g);

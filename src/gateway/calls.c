@@ -15,11 +15,13 @@
 #include "gateway/callline.h"
 #include "gateway/context.h"
 #include "gateway/post.h"
+#include "gateway/routes.h"
 
 enum {
 	FRAME_HEAD = 96,    /* what the provider's worker writes before the text */
 	KEPT_BYTES = 65536, /* of the text under construction */
 	CONN_ID_DIGITS = 8,
+	WAITING_BYTES_MAX = 64 * 1024 * 1024, /* of the requests of this worker that wait */
 };
 
 struct calls *
@@ -75,19 +77,22 @@ calls_free(struct calls *calls)
 	mem_free(calls);
 }
 
-static bool
+/* Returns 0 or 1 + a failure. */
+static int
 keep_text(struct call *call, struct span text)
 {
+	struct calls *calls = call->gateway->calls;
 	char *copy;
 
-	if (call->text.p != NULL)
-		return true;
+	if (text.n > WAITING_BYTES_MAX - calls->waiting_bytes)
+		return 1 + CALL_BUSY;
 	copy = mem_alloc(text.n);
 	if (copy == NULL)
-		return false;
+		return 1 + CALL_NO_MEMORY;
 	memcpy(copy, text.p, text.n);
 	call->text = span_make(copy, text.n);
-	return true;
+	calls->waiting_bytes += text.n;
+	return 0;
 }
 
 /* The rest of the frame that the provider gets. */
@@ -127,16 +132,23 @@ begin(struct gateway *g, struct call *call, struct span text)
 {
 	int r = list_is_empty(&g->calls->locked) ? callline_admit(call, text) : -1;
 
+	int kept;
+
 	if (r > 0 || call->state == CALL_SENT)
 		return r;
-	if (!keep_text(call, text)) {
-		if (call->state == CALL_WAITING)
-			callline_leave(call);
-		return 1 + CALL_NO_MEMORY;
-	}
-	if (r < 0)
+	kept = keep_text(call, text);
+	if (kept != 0 && call->state == CALL_WAITING)
+		callline_leave(call);
+	else if (kept == 0 && r < 0)
 		list_append(&g->calls->locked, &call->link);
-	return 0;
+	return kept;
+}
+
+bool
+calls_have_method(struct gateway *g, struct span method)
+{
+	callline_follow(g);
+	return routes_find(g->routes, method) != ROUTES_NONE;
 }
 
 int
@@ -147,6 +159,7 @@ calls_start(struct gateway *g, const struct call_request *request, const struct 
 	struct call *call;
 	int r;
 
+	callline_follow(g);
 	build_text(request, text);
 	if (buf_status(text) != 0)
 		return 1 + CALL_NO_MEMORY;

@@ -263,7 +263,7 @@ on_mail(struct gateway *g, const struct mail *mail)
 		bell_ring(g->segment, mail->from_slot);
 }
 
-void
+bool
 peers_receive(struct gateway *g)
 {
 	struct mailbox *own = segment_mailbox(g->segment, g->slot);
@@ -280,10 +280,12 @@ peers_receive(struct gateway *g)
 				log_error("the mailbox was damaged; what waited in it is lost");
 			break;
 		case MAILBOX_EMPTY:
+			return true;
 		case MAILBOX_NOMEM:
-			return;
+			return false;
 		}
 	}
+	return true;
 }
 
 static void

@@ -10,7 +10,6 @@
 #include "gateway/identity.h"
 #include "gateway/kept.h"
 #include "gateway/pending.h"
-#include "gateway/routes.h"
 #include "proto/hello.h"
 
 enum { SLOW_FACTOR = 4 }; /* of max_buffered_bytes: whoever has not taken that much is too slow */
@@ -94,9 +93,9 @@ on_gone(struct pending *pending)
 }
 
 bool
-requests_has_method(const struct gateway *g, struct span method)
+requests_has_method(struct gateway *g, struct span method)
 {
-	return routes_find(g->routes, method) != ROUTES_NONE;
+	return calls_have_method(g, method);
 }
 
 static struct span

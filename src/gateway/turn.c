@@ -7,8 +7,6 @@
 #include "base/clock.h"
 #include "bus/bell.h"
 #include "bus/directory.h"
-#include "bus/mailbox.h"
-#include "bus/segment.h"
 #include "gateway/admission.h"
 #include "gateway/catchup.h"
 #include "gateway/census.h"
@@ -56,17 +54,6 @@ act_on_closes(struct gateway *g)
 	connections_visit(g, close_if_asked, NULL);
 }
 
-/* False when mail waits that could not be taken, for want of memory: then there is no use in trying at once. */
-static bool
-take_mail(struct gateway *g)
-{
-	struct mailbox *own = segment_mailbox(g->segment, g->slot);
-	size_t before = mailbox_used(own);
-
-	peers_receive(g);
-	return before == 0 || mailbox_used(own) < before;
-}
-
 /* True when there may be more. */
 static bool
 deliver(struct gateway *g)
@@ -84,7 +71,8 @@ turn_end(struct gateway *g)
 
 	bell_disarm(g->segment, g->slot);
 	publisher_turn(g);
-	stuck = !take_mail(g);
+	/* Then there is no use in trying at once. */
+	stuck = !peers_receive(g);
 	switchboard_turn(g);
 	peers_settle(g, clock_mono_ms());
 	act_on_closes(g);

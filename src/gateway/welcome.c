@@ -176,11 +176,10 @@ accept_hello(struct connection *c, struct hello *hello)
 	presence_enter(c);
 }
 
+/* The hello is ours. */
 static void
-judge_hello(struct connection *c, struct hello *hello)
+on_verdict(struct connection *c, struct hello *hello, enum auth_verdict verdict)
 {
-	enum auth_verdict verdict = admission_check_hello(c, hello);
-
 	if (auth_is_good(verdict)) {
 		accept_hello(c, hello);
 		return;
@@ -191,9 +190,28 @@ judge_hello(struct connection *c, struct hello *hello)
 		refuse_no_memory(c);
 	else if (verdict == AUTH_LOCKED_OUT)
 		refuse_hello_for(c, auth_verdict_sentence(verdict), visit_refused_ms(c) + 1);
+	else if (verdict == AUTH_NOT_LINKED)
+		refuse_hello(c, ERROR_NOT_LINKED, NULL, "auth", auth_verdict_sentence(verdict));
 	else
 		refuse_hello(c, ERROR_INVALID_REQUEST, "unauthorized", "auth",
 		    auth_verdict_sentence(verdict));
+}
+
+static void
+on_answer(
+    struct connection *c, struct hello *hello, enum auth_verdict verdict, struct identity *identity)
+{
+	admission_settle_take(c, verdict, identity);
+	on_verdict(c, hello, verdict);
+}
+
+static void
+judge_hello(struct connection *c, struct hello *hello)
+{
+	enum auth_verdict verdict = admission_check_hello(c, hello, on_answer);
+
+	if (verdict != AUTH_ASKED)
+		on_verdict(c, hello, verdict);
 }
 
 void

@@ -11,6 +11,7 @@
 #include "conf/conf.h"
 #include "gateway/admission.h"
 #include "gateway/answer.h"
+#include "gateway/authprovider.h"
 #include "gateway/audience.h"
 #include "gateway/catchup.h"
 #include "gateway/context.h"
@@ -245,6 +246,7 @@ on_closing(struct connection *c)
 	if (!is_known(c))
 		outcome_settle(c, OUTCOME_LEFT);
 	pending_abandon_all(c);
+	authprovider_leave(c);
 	jobs_leave(c);
 	presence_leave(c);
 	catchup_leave(c);

@@ -24,6 +24,7 @@
 #include "conf/conf.h"
 #include "gateway/audience.h"
 #include "gateway/auth.h"
+#include "gateway/authprovider.h"
 #include "gateway/catchup.h"
 #include "gateway/census.h"
 #include "gateway/connection.h"
@@ -222,6 +223,7 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	g->poller = poller_new(connection_on_ready);
 	g->deadlines = new_deadlines(g->conf);
 	g->auth = auth_new(g->conf);
+	g->authprovider = authprovider_new();
 	g->audiences = audiences_new();
 	g->fanout = fanout_new();
 	g->catchup = catchup_new();
@@ -234,9 +236,10 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	if (g->peers != NULL)
 		peers_listen(g->peers, MAIL_EVENT, direct_on_mail);
 	return g->read_buffer != NULL && g->poller != NULL && g->deadlines != NULL &&
-	       g->auth != NULL && g->audiences != NULL && g->fanout != NULL && g->catchup != NULL &&
-	       g->stuck != NULL && g->deflate != NULL && g->publisher != NULL &&
-	       g->recent != NULL && g->peers != NULL && g->reloads != NULL && switchboard_init(g);
+	       g->auth != NULL && g->authprovider != NULL && g->audiences != NULL &&
+	       g->fanout != NULL && g->catchup != NULL && g->stuck != NULL && g->deflate != NULL &&
+	       g->publisher != NULL && g->recent != NULL && g->peers != NULL &&
+	       g->reloads != NULL && switchboard_init(g);
 }
 
 /*
@@ -296,6 +299,7 @@ worker_free(struct worker *w)
 	stuck_frames_free(g->stuck);
 	audiences_free(g->audiences);
 	auth_free(g->auth);
+	authprovider_free(g->authprovider);
 	tls_context_unref(g->tls);
 	deadlines_free(g->deadlines);
 	buf_fini(&g->text);

@@ -10,6 +10,7 @@ from gateway import PATIENCE, connect
 from provider import Provider, Refusal, connect_on, echo, until, worker_of
 
 WORKERS = 3
+pytestmark = pytest.mark.san
 
 
 def run(coroutine):

@@ -12,6 +12,7 @@ from gateway import PATIENCE, wait_for
 from provider import Provider, connect_on, echo, until
 
 WORKERS = 3
+pytestmark = pytest.mark.san
 IN_FLIGHT = 100
 
 
@@ -233,7 +234,7 @@ def test_a_stopped_workers_mailbox_fills_and_every_request_is_answered(three):
         try:
             for _ in range(8):
                 await caller.ask("held", 1, params={"x": "x" * 900_000})
-            await wait_for_refusals(caller, 1)
+            await wait_for_refusals(caller, 4)  # four fit
         finally:
             os.kill(pid, signal.SIGKILL)
         answers = await caller.all_answered()

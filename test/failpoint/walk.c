@@ -152,6 +152,13 @@ walk_visitors_lock(const struct visitors *visitors)
 	return &(*view)->lock;
 }
 
+/* Of the providers, and of the idempotency keys: both views begin with the memory, and that with its lock. */
+static const void *
+first_lock(const void *view)
+{
+	return *(const void *const *)view;
+}
+
 static bool
 is_held(const void *lock)
 {
@@ -166,6 +173,8 @@ is_any_lock_held(const struct world *world)
 			return true;
 	return is_held(&world->ring->parts.shared->lock) ||
 	       is_held(walk_visitors_lock(segment_visitors(world->segment))) ||
+	       is_held(first_lock(segment_providers(world->segment))) ||
+	       is_held(first_lock(segment_idempotency(world->segment))) ||
 	       is_held(&world->directory->parts.shared->lock);
 }
 
@@ -380,6 +389,7 @@ main(void)
 	walk_all(mailbox_scenarios);
 	walk_all(directory_scenarios);
 	walk_all(visitors_scenarios);
+	walk_all(providers_scenarios);
 	walk_all(wake_scenarios);
 	fprintf(stderr, "%u crash points, each killed and stopped; %u failures\n", walk.points,
 	    walk.failures);

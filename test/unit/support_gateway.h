@@ -24,6 +24,7 @@
 #include "gateway/sender.h"
 #include "gateway/audience.h"
 #include "gateway/auth.h"
+#include "gateway/authprovider.h"
 #include "gateway/catchup.h"
 #include "gateway/census.h"
 #include "gateway/connection.h"
@@ -96,6 +97,7 @@ stage_gateway_fini(struct gateway *g)
 	stuck_frames_free(g->stuck);
 	audiences_free(g->audiences);
 	auth_free(g->auth);
+	authprovider_free(g->authprovider);
 	deadlines_free(g->deadlines);
 	buf_fini(&g->text);
 	buf_fini(&g->reply);
@@ -139,6 +141,7 @@ stage_gateway_init(struct gateway *g, unsigned slot)
 	if (stage.conf.gateway.auth_jwt_audience == NULL)
 		stage.conf.gateway.auth_jwt_audience = nobody;
 	g->auth = auth_new(&stage.conf);
+	g->authprovider = authprovider_new();
 	g->audiences = audiences_new();
 	g->fanout = fanout_new();
 	g->catchup = catchup_new();
@@ -148,10 +151,11 @@ stage_gateway_init(struct gateway *g, unsigned slot)
 	g->recent = recent_new();
 	g->peers = peers_new(roll_part_write);
 	g->reloads = reloads_new(-1);
-	if (sender_open(g) < 0 || g->auth == NULL || g->poller == NULL || g->read_buffer == NULL ||
-	    g->deadlines == NULL || g->audiences == NULL || g->fanout == NULL ||
-	    g->catchup == NULL || g->stuck == NULL || g->deflate == NULL || g->publisher == NULL ||
-	    g->recent == NULL || g->peers == NULL || g->reloads == NULL || !switchboard_init(g))
+	if (sender_open(g) < 0 || g->auth == NULL || g->authprovider == NULL || g->poller == NULL ||
+	    g->read_buffer == NULL || g->deadlines == NULL || g->audiences == NULL ||
+	    g->fanout == NULL || g->catchup == NULL || g->stuck == NULL || g->deflate == NULL ||
+	    g->publisher == NULL || g->recent == NULL || g->peers == NULL || g->reloads == NULL ||
+	    !switchboard_init(g))
 		return false;
 	g->level_seq = ring_oldest(g->ring) > 0 ? ring_oldest(g->ring) - 1 : 0;
 	ring_reader_attach(g->ring, slot, g->level_seq);
