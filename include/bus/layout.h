@@ -1,6 +1,7 @@
 /*
  * How the shared segment lies in memory: every struct that two processes look at, but for the
- * lock (bus/shlock.h) and the counters (bus/counters.h), which have drawings of their own.
+ * lock (bus/shlock.h), the counters (bus/counters.h), and the records of ledger and log
+ * lines (bus/cells.h), which have drawings of their own.
  *
  *     offset 0
  *     +-------------------+
@@ -11,6 +12,8 @@
  *     | counters[slots]   |
  *     | directory         |  lock and reasons, slots[slots], entries[max_connections]
  *     | visitors          |  lock, key, round; lines[visitors_lines(max_connections)]
+ *     | ledger            |  of the connections that have ended (bus/ledger.h)
+ *     | log lines         |  the last of the log (bus/loglines.h)
  *     | ring              |  lock, head; readers[slots]; index[N]
  *     | mailboxes[slots]  |  what stands before the data of each: lock, positions
  *     +-------------------+  page
@@ -38,7 +41,7 @@
 #include "bus/shlock.h"
 
 enum {
-	LAYOUT_VERSION = 3,
+	LAYOUT_VERSION = 4,
 	LAYOUT_LINE = 64, /* no two writers share one */
 };
 

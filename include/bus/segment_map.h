@@ -24,6 +24,8 @@ struct segment_plan {
 	uint64_t directory_slots;
 	uint64_t entries;
 	uint64_t visitors;
+	uint64_t ledger;
+	uint64_t loglines;
 	uint64_t ring;
 	uint64_t readers;
 	uint64_t index;

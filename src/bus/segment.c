@@ -17,7 +17,10 @@
 #include "bus/directory.h"
 #include "bus/directory_view.h"
 #include "bus/layout.h"
+#include "bus/ledger.h"
+#include "bus/loglines.h"
 #include "bus/mailbox.h"
+#include "bus/obituary.h"
 #include "bus/ring.h"
 #include "bus/ring_view.h"
 #include "bus/roster.h"
@@ -38,6 +41,8 @@ struct segment {
 	struct counters *counters;
 	struct directory *directory;
 	struct visitors *visitors;
+	struct ledger *ledger;
+	struct loglines *loglines;
 	struct ring *ring;
 	struct mailbox *mailboxes[]; /* one for each slot */
 };
@@ -118,9 +123,11 @@ make_views(struct segment *segment)
 	segment->directory = view_directory(segment);
 	segment->visitors = visitors_new(
 	    part(segment, plan->visitors), visitors_lines(plan->layout.max_connections));
+	segment->ledger = ledger_new(part(segment, plan->ledger));
+	segment->loglines = loglines_new(part(segment, plan->loglines));
 	segment->ring = view_ring(segment);
 	if (segment->roster == NULL || segment->directory == NULL || segment->visitors == NULL ||
-	    segment->ring == NULL)
+	    segment->ledger == NULL || segment->loglines == NULL || segment->ring == NULL)
 		return -ENOMEM;
 	for (unsigned slot = 0; slot < plan->slots; slot++) {
 		segment->mailboxes[slot] = view_mailbox(segment, slot);
@@ -159,16 +166,33 @@ format_mailboxes(struct segment *segment, int (*format)(struct mailbox *mailbox)
 	return 0;
 }
 
+/* Whoever was connected when all processes died gets a line in the ledger, which goes on. */
+static unsigned
+write_obituaries(const struct segment *segment)
+{
+	unsigned count = 0;
+
+	directory_recall(segment->directory);
+	for (unsigned slot = 0; slot < segment->plan.layout.worker_slots; slot++)
+		count += obituary_write(segment->ledger, segment->directory, slot,
+		    LEDGER_GATEWAY_DIED, "The whole gateway died");
+	return count;
+}
+
 static int
 adopt_contents(struct segment *segment)
 {
+	unsigned own_slot = segment->plan.layout.worker_slots + 1, died;
 	int r = ring_adopt(segment->ring);
 
 	if (r < 0)
 		return r;
+	died = write_obituaries(segment);
 	r = format_common(segment);
 	if (r < 0)
 		return r;
+	/* The counters begin anew, and with them these. */
+	counters_add(&segment->counters[own_slot].closes_by_cause[LEDGER_GATEWAY_DIED], died);
 	r = format_mailboxes(segment, mailbox_adopt);
 	if (r < 0)
 		return r;
@@ -182,6 +206,8 @@ create_contents(struct segment *segment)
 
 	if (r < 0)
 		return r;
+	ledger_format(segment->ledger);
+	loglines_format(segment->loglines);
 	r = format_common(segment);
 	if (r < 0)
 		return r;
@@ -267,6 +293,18 @@ segment_open(const char *name, const struct segment_layout *layout, struct segme
 }
 
 int
+segment_bytes_wanted(const struct segment_layout *layout, unsigned workers, uint64_t *ret)
+{
+	struct segment_plan plan;
+	int r = segment_plan_make(layout, &plan);
+
+	if (r < 0 || workers > plan.layout.worker_slots)
+		return -EINVAL;
+	*ret = plan.total - (plan.layout.worker_slots - workers) * plan.layout.mailbox_bytes;
+	return 0;
+}
+
+int
 segment_reserve_worker(struct segment *segment, unsigned slot)
 {
 	const struct segment_plan *plan = &segment->plan;
@@ -306,6 +344,8 @@ segment_close(struct segment *segment)
 	for (unsigned slot = 0; slot < segment->plan.slots; slot++)
 		mailbox_free(segment->mailboxes[slot]);
 	ring_free(segment->ring);
+	loglines_free(segment->loglines);
+	ledger_free(segment->ledger);
 	visitors_free(segment->visitors);
 	directory_free(segment->directory);
 	roster_free(segment->roster);
@@ -344,6 +384,18 @@ struct visitors *
 segment_visitors(const struct segment *segment)
 {
 	return segment->visitors;
+}
+
+struct ledger *
+segment_ledger(const struct segment *segment)
+{
+	return segment->ledger;
+}
+
+struct loglines *
+segment_loglines(const struct segment *segment)
+{
+	return segment->loglines;
 }
 
 struct mailbox *

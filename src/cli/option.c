@@ -107,5 +107,12 @@ const struct cli_option cli_options[OPTION_ID_COUNT] = {
 	    .min = 16,
 	    .max = 1024,
 	    .help = "random bytes in the token (default 32)" },
+	[OPTION_CLOSED] = { .name = "--closed", .help = "those that have ended, the newest first" },
+	[OPTION_LIMIT] = { .name = "--limit",
+	    .kind = OPTION_NUMBER,
+	    .argument = "N",
+	    .min = 1,
+	    .max = INT64_MAX,
+	    .help = "N connections at most (default: all, and 50 of those that have ended)" },
 	[OPTION_SOURCES] = { .name = "--sources", .help = "also tell where each value came from" },
 };

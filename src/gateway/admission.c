@@ -156,8 +156,8 @@ admission_tick(struct gateway *g, uint64_t now_real_ms)
 		if (end_ms == 0)
 			continue;
 		if (end_ms <= now_real_ms)
-			connection_close(
-			    c, 1008, "The token has expired; come back with a new one");
+			connection_close(c, LEDGER_TOKEN_EXPIRED, 1008,
+			    "The token has expired; come back with a new one");
 		else if (first_ms == 0 || end_ms < first_ms)
 			first_ms = end_ms;
 	}
@@ -192,7 +192,8 @@ admission_swap_take(struct gateway *g, struct auth *auth)
 
 		if (c->identity == NULL || find_again(c, now_ms))
 			continue;
-		connection_close(c, 1008, "The token was taken away, or allows something else now");
+		connection_close(c, LEDGER_TOKEN_REVOKED, 1008,
+		    "The token was taken away, or allows something else now");
 		ended++;
 	}
 	return ended;

@@ -3,6 +3,7 @@
  * body is answered and then the connection ends, since no endpoint takes one and skipping bodies of any
  * length would let a peer keep us reading for ever.
  */
+#include "gateway/causes.h"
 #include "gateway/httpd.h"
 
 #include <inttypes.h>
@@ -92,7 +93,9 @@ respond(struct connection *c, int status, const char *type, struct span body, co
 	if (keep_alive)
 		deadline_set(c->gateway->deadlines, &c->deadline, DEADLINE_IDLE, clock_mono_ms());
 	else
-		connection_close(c, 0, http_status_text(status));
+		connection_close(c,
+		    c->ends_by != LEDGER_UNKNOWN ? c->ends_by : cause_of_http(status), 0,
+		    http_status_text(status));
 }
 
 /* Why a request is turned away; reason and lines may be left out. */
@@ -505,7 +508,9 @@ on_expired(struct connection *c, enum deadline_kind kind)
 		respond_error(c, 408, ERROR_INVALID_REQUEST,
 		    "The request did not arrive in time; send it whole", "", AFTER_CLOSE);
 	else
-		connection_close(c, 0, "No request came in time");
+		connection_close(c,
+		    kind == DEADLINE_HANDSHAKE ? LEDGER_HANDSHAKE_TIMEOUT : LEDGER_HTTP, 0,
+		    "No request came in time");
 }
 
 static void
@@ -535,6 +540,7 @@ void
 httpd_refuse_full(struct connection *c)
 {
 	outcome_settle(c, OUTCOME_FULL);
+	c->ends_by = LEDGER_MAX_CONNECTIONS;
 	respond_error(c, 503, ERROR_UNAVAILABLE,
 	    "The gateway has as many connections as it may have (max_connections); try again later",
 	    "Retry-After: 5\r\n", AFTER_CLOSE);
@@ -551,5 +557,5 @@ httpd_refuse_crowd(struct connection *c, enum visitors_verdict verdict)
 		return;
 	}
 	outcome_settle(c, OUTCOME_CROWDED);
-	connection_abort(c, visit_sentence(verdict));
+	connection_abort(c, (enum ledger_cause)c->ends_by, visit_sentence(verdict));
 }

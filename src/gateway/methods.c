@@ -18,6 +18,7 @@
 #include "gateway/method_events.h"
 #include "gateway/method_health.h"
 #include "gateway/method_history.h"
+#include "gateway/method_logs.h"
 #include "gateway/method_sessions.h"
 
 static void method_methods_list(const struct answer *to, const struct envelope *frame);
@@ -31,6 +32,7 @@ static const struct method methods[] = {
 	{ "events.publish", METHOD_WRITE, method_events_publish },
 	{ "events.subscribe", METHOD_READ, method_events_subscribe },
 	{ "health", METHOD_READ, method_health },
+	{ "logs.tail", METHOD_ADMIN, method_logs_tail },
 	{ "methods.list", METHOD_READ, method_methods_list },
 	{ "sessions.list", METHOD_READ, method_sessions_list },
 	{ "status", METHOD_READ, method_status },

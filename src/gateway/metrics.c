@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "bus/counters.h"
 #include "bus/ring.h"
@@ -17,6 +18,7 @@
 #include "bus/segment.h"
 #include "config.h"
 #include "gateway/auth.h"
+#include "gateway/causes.h"
 #include "gateway/census.h"
 #include "gateway/context.h"
 #include "gateway/exposition.h"
@@ -85,6 +87,9 @@ static const struct scalar {
 	    offsetof(struct counters, events_compressed) },
 	{ "compression_saved_bytes", "bytes", "Bytes that compression spared clients.",
 	    offsetof(struct counters, compression_saved_bytes) },
+	{ "log_lines_lost", NULL,
+	    "Lines that the log did not take, since the disk was full or the like.",
+	    offsetof(struct counters, log_lines_lost) },
 	{ "messages_inflated", NULL, "Messages that clients sent compressed.",
 	    offsetof(struct counters, messages_inflated) },
 };
@@ -155,6 +160,9 @@ static const struct vector {
 	    offsetof(struct counters, tls_handshakes), SECURE_RESULTS, secure_result_name },
 	{ "closes", "code", "Connections ended, by WebSocket close code.",
 	    offsetof(struct counters, closes), COUNTERS_CLOSES, close_name },
+	{ "connections_ended", "cause",
+	    "Connections ended, by cause, as lurkbot gateway why tells it.",
+	    offsetof(struct counters, closes_by_cause), LEDGER_CAUSES, cause_name },
 	{ "http_responses", "status", "HTTP responses, by class of status.",
 	    offsetof(struct counters, http_requests), COUNTERS_HTTP, status_name },
 	{ "events_published", "namespace", "Events published, by namespace.",

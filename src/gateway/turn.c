@@ -44,7 +44,7 @@ act_on_closes(struct gateway *g)
 		struct connection *c = container_of(at, struct connection, link);
 
 		if (c->id != 0 && directory_take_close(g->directory, c->id, reason))
-			connection_close(c, 1000,
+			connection_close(c, LEDGER_ADMIN, 1000,
 			    reason[0] != '\0' ? reason : "Closed on request of an administrator");
 	}
 }

@@ -31,6 +31,7 @@
 #include "gateway/deadlines.h"
 #include "gateway/fanout.h"
 #include "gateway/httpd.h"
+#include "gateway/parting.h"
 #include "gateway/peers.h"
 #include "gateway/publisher.h"
 #include "gateway/recent.h"
@@ -81,7 +82,8 @@ stage_gateway_fini(struct gateway *g)
 	struct list *first;
 
 	while ((first = list_first(&g->connections)) != NULL)
-		connection_abort(container_of(first, struct connection, link), "the stage ends");
+		connection_abort(
+		    container_of(first, struct connection, link), LEDGER_ADMIN, "the stage ends");
 	connections_bury(g);
 	traffic_free_spares(g);
 	peers_free(g->peers);
@@ -120,6 +122,8 @@ stage_gateway_init(struct gateway *g, unsigned slot)
 	g->directory = segment_directory(g->segment);
 	g->roster = segment_roster(g->segment);
 	g->visitors = segment_visitors(g->segment);
+	g->ledger = segment_ledger(g->segment);
+	g->on_parting = parting_note;
 	g->counters = segment_counters(g->segment, slot);
 	list_init(&g->connections);
 	list_init(&g->dirty);

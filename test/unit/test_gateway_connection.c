@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "bus/counters.h"
 #include "conf/conf.h"
+#include "gateway/parting.h"
 #include "gateway/auth.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
@@ -38,6 +39,7 @@ static struct conf conf;
 static struct gateway g;
 static struct buf sent, received;
 static int peer;
+static void *ledger_memory;
 
 static void
 open_one(void)
@@ -74,6 +76,10 @@ set_up(void **state)
 	g = (struct gateway){ .conf = &conf, .poller = poller_new(connection_on_ready) };
 	g.counters = aligned_alloc(64, sizeof(struct counters));
 	memset(g.counters, 0, sizeof(struct counters));
+	ledger_memory = aligned_alloc(64, (ledger_bytes() + 63) / 64 * 64);
+	g.ledger = ledger_new(ledger_memory);
+	ledger_format(g.ledger);
+	g.on_parting = parting_note;
 	list_init(&g.connections);
 	list_init(&g.dirty);
 	list_init(&g.graveyard);
@@ -119,6 +125,8 @@ tear_down(void **state)
 	auth_free(g.auth);
 	free(g.read_buffer);
 	free(g.counters);
+	ledger_free(g.ledger);
+	free(ledger_memory);
 	buf_fini(&g.text);
 	buf_fini(&g.reply);
 	buf_fini(&sent);
@@ -291,7 +299,7 @@ refuse_message(struct connection *c, struct span text, bool binary)
 {
 	(void)text;
 	(void)binary;
-	connection_close(c, 1008, "Nothing is right here");
+	connection_close(c, LEDGER_ADMIN, 1008, "Nothing is right here");
 }
 
 /* The peer says goodbye in the segment that made us close: nothing more has to be waited for. */
