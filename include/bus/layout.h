@@ -80,10 +80,10 @@ struct wake_shared {
 static_assert(sizeof(struct wake_shared) == 64, "one line");
 
 /*
- *       0     4       8            12         16        24          32    40         48        64
- *       +-----+-------+------------+----------+---------+-----------+-----+----------+---------+
- *       | pid | state | generation | restarts | started | heartbeat | rss | open_fds | spare   |
- *       +-----+-------+------------+----------+---------+-----------+-----+----------+---------+
+ *       0     4       8            12         16        24          32    40         48    56
+ *       +-----+-------+------------+----------+---------+-----------+-----+----------+-----+-------+
+ *       | pid | state | generation | restarts | started | heartbeat | rss | open_fds | own | spare |
+ *       +-----+-------+------------+----------+---------+-----------+-----+----------+-----+-------+
  */
 struct roster_line {
 	alignas(LAYOUT_LINE) _Atomic int32_t pid;
@@ -94,7 +94,8 @@ struct roster_line {
 	_Atomic uint64_t heartbeat_mono_ms;
 	_Atomic uint64_t rss_bytes;
 	_Atomic uint64_t open_fds;
-	uint64_t spare[2];
+	_Atomic uint64_t own_bytes;
+	uint64_t spare;
 };
 
 static_assert(sizeof(struct roster_line) == 64, "one line");

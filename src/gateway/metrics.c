@@ -90,6 +90,10 @@ static const struct scalar {
 	{ "log_lines_lost", NULL,
 	    "Lines that the log did not take, since the disk was full or the like.",
 	    offsetof(struct counters, log_lines_lost) },
+	{ "log_rotations", NULL, "Times that the log file was begun anew for its size.",
+	    offsetof(struct counters, log_rotations) },
+	{ "workers_relieved", NULL, "Workers that retired since they had taken too much memory.",
+	    offsetof(struct counters, workers_relieved) },
 	{ "messages_inflated", NULL, "Messages that clients sent compressed.",
 	    offsetof(struct counters, messages_inflated) },
 };
@@ -340,23 +344,44 @@ process_label(const struct gateway *g, unsigned slot, char *out)
 		snprintf(out, LABELS_MAX, "process=\"worker %u\"", slot);
 }
 
+static const struct by_process {
+	const char *name, *unit, *help;
+	size_t offset; /* in struct roster_entry */
+} by_process[] = {
+	{ "process_resident_memory_bytes", "bytes", "Resident memory, by process.",
+	    offsetof(struct roster_entry, rss_bytes) },
+	{ "process_own_memory_bytes", "bytes",
+	    "Resident memory without files and shared memory, by process.",
+	    offsetof(struct roster_entry, own_bytes) },
+	{ "process_open_fds", NULL, "Open descriptors, by process.",
+	    offsetof(struct roster_entry, open_fds) },
+};
+
 static void
-write_processes(const struct gateway *g, struct exposition *e, bool memory)
+write_process(
+    const struct gateway *g, struct exposition *e, const struct by_process *f, unsigned slot)
 {
-	const char *name = memory ? "process_resident_memory_bytes" : "process_open_fds";
+	struct roster_entry entry;
+	char labels[LABELS_MAX];
+	uint64_t value;
 
-	exposition_family(e, name, EXPOSITION_GAUGE, memory ? "bytes" : NULL,
-	    memory ? "Resident memory, by process." : "Open descriptors, by process.");
-	for (unsigned slot = 0; slot < segment_slots(g->segment); slot++) {
-		struct roster_entry entry;
-		char labels[LABELS_MAX];
+	roster_get(g->roster, slot, &entry);
+	if (entry.state == ROSTER_EMPTY && entry.rss_bytes == 0)
+		return;
+	memcpy(&value, (const char *)&entry + f->offset, sizeof(value));
+	process_label(g, slot, labels);
+	exposition_uint(e, f->name, EXPOSITION_GAUGE, labels, value);
+}
 
-		roster_get(g->roster, slot, &entry);
-		if (entry.state == ROSTER_EMPTY && entry.rss_bytes == 0)
-			continue;
-		process_label(g, slot, labels);
-		exposition_uint(
-		    e, name, EXPOSITION_GAUGE, labels, memory ? entry.rss_bytes : entry.open_fds);
+static void
+write_processes(const struct gateway *g, struct exposition *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(by_process); i++) {
+		const struct by_process *f = &by_process[i];
+
+		exposition_family(e, f->name, EXPOSITION_GAUGE, f->unit, f->help);
+		for (unsigned slot = 0; slot < segment_slots(g->segment); slot++)
+			write_process(g, e, f, slot);
 	}
 }
 
@@ -423,7 +448,6 @@ metrics_write(const struct gateway *g, struct buf *out, bool open_metrics)
 	write_vectors(g, &e);
 	write_requests(g, &e);
 	write_ring(g, &e);
-	write_processes(g, &e, true);
-	write_processes(g, &e, false);
+	write_processes(g, &e);
 	exposition_end(&e);
 }

@@ -32,13 +32,14 @@
 #include "supervisor/logs.h"
 #include "supervisor/reload.h"
 #include "supervisor/resources.h"
+#include "supervisor/rotation.h"
 #include "supervisor/signals.h"
 #include "supervisor/watch.h"
 #include "sys/proctitle.h"
 
 enum {
-	EARLY_DEATHS_MAX = 5,  /* of one worker, before the gateway was ever ready: hopeless */
-	DRAIN_GRACE_MS = 2000, /* beyond drain_timeout_ms */
+	EARLY_DEATHS_MAX = 5,	    /* of one worker, before the gateway was ever ready: hopeless */
+	DRAIN_GRACE_MS = 2000,	    /* beyond drain_timeout_ms */
 	STATUS_FAILED = 1,
 	STATUS_REFUSED = INHERIT_REFUSED,
 };
@@ -57,6 +58,7 @@ struct supervisor {
 	struct crew crew;
 	struct watch watch;
 	struct reload reload;
+	struct rotation rotation;
 	struct event patience; /* ends in STOPPING: who has not ended by then is killed */
 };
 
@@ -211,22 +213,6 @@ on_stop_signal(struct supervisor *s, int number)
 }
 
 static void
-reopen_log(struct supervisor *s)
-{
-	struct buf reason = { 0 };
-
-	if (s->resources.log_fd < 0)
-		log_info("there is no log file to be opened again");
-	else if (logs_reopen(s->resources.conf, &s->resources.log_fd, &reason) < 0)
-		log_error("%.*s", SPAN_ARGS(buf_span(&reason)));
-	else {
-		crew_set_log(&s->crew, s->resources.log_fd);
-		log_info("the log file was opened again");
-	}
-	buf_fini(&reason);
-}
-
-static void
 on_signal(int number, void *arg)
 {
 	struct supervisor *s = arg;
@@ -244,7 +230,7 @@ on_signal(int number, void *arg)
 		reload_want(&s->reload);
 		break;
 	case SIGUSR1:
-		reopen_log(s);
+		rotation_reopen(&s->rotation);
 		break;
 	default:
 		log_info("signal ignored: %s", strsignal(number));
@@ -283,6 +269,8 @@ prepare_loop(struct supervisor *s)
 	if (r == 0)
 		r = watch_start(&s->watch, s->base, &s->crew);
 	if (r == 0)
+		r = rotation_start(&s->rotation, s->base, &s->resources, &s->crew);
+	if (r == 0)
 		r = reload_init(&s->reload, s->base, s->options->reload, &s->resources, &s->crew);
 	return r;
 }
@@ -309,6 +297,7 @@ static void
 tear_down(struct supervisor *s)
 {
 	watch_stop(&s->watch);
+	rotation_stop(&s->rotation);
 	reload_close(&s->reload);
 	crew_fini(&s->crew);
 	signals_unwatch(&s->signals);
