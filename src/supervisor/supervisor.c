@@ -40,6 +40,7 @@
 enum {
 	EARLY_DEATHS_MAX = 5,	    /* of one worker, before the gateway was ever ready: hopeless */
 	DRAIN_GRACE_MS = 2000,	    /* beyond drain_timeout_ms */
+	RESTART_EXPECTED_MS = 3000, /* when nothing is in flight for long */
 	STATUS_FAILED = 1,
 	STATUS_REFUSED = INHERIT_REFUSED,
 };
@@ -118,7 +119,7 @@ on_patience_ended(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-stop_gracefully(struct supervisor *s)
+stop_gracefully(struct supervisor *s, bool restarts)
 {
 	uint32_t drain_ms = s->resources.conf->gateway.drain_timeout_ms,
 		 wait_ms = drain_ms + DRAIN_GRACE_MS;
@@ -128,7 +129,8 @@ stop_gracefully(struct supervisor *s)
 	s->phase = PHASE_STOPPING;
 	reload_close(&s->reload);
 	roster_set_stopping(segment_roster(s->resources.segment));
-	r = announce_shutdown(s->resources.segment, "stopping");
+	r = announce_shutdown(s->resources.segment, restarts ? "restarting" : "stopping",
+	    restarts ? RESTART_EXPECTED_MS : 0);
 	if (r < 0)
 		log_warning("gateway.shutdown could not be published: %s", strerror(-r));
 	crew_drain(&s->crew, drain_ms);
@@ -207,7 +209,7 @@ on_stop_signal(struct supervisor *s, int number)
 	if (s->phase == PHASE_STARTING)
 		tell_ready(s, "Stopped before it was ready");
 	if (graceful)
-		stop_gracefully(s);
+		stop_gracefully(s, s->signals.value == SUPERVISOR_RESTARTS);
 	else
 		stop_at_once(s);
 }
