@@ -234,6 +234,14 @@ chaos: $(BUILD)/lurkbot ## kill and stop workers for CHAOS_S seconds (600) under
 reload-storm: $(BUILD)/lurkbot ## reload RELOADS times (1000), 20 a second, under load
 	LURKBOT=$(abspath $(BUILD))/lurkbot /usr/bin/python3 test/e2e/reload.py
 
+.PHONY: workers-storm
+workers-storm: $(BUILD)/lurkbot ## 4 workers, 1 and 4 again, ROUNDS times (20), under load
+	LURKBOT=$(CURDIR)/$(BUILD)/lurkbot /usr/bin/python3 test/e2e/resize.py
+
+.PHONY: soak
+soak: $(BUILD)/lurkbot ## SOAK_S seconds (1800) of clients at random, and what they leave
+	LURKBOT=$(CURDIR)/$(BUILD)/lurkbot /usr/bin/python3 test/e2e/soak.py
+
 .PHONY: kills
 kills: $(BUILD)/lurkbot ## kill KILLS workers (25), then WHOLE times (5) everything, under clients
 	LURKBOT=$(abspath $(BUILD))/lurkbot /usr/bin/python3 test/e2e/kills.py

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/macros.h"
+#include "base/span.h"
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 
@@ -47,6 +48,16 @@ int log_set_file(int fd) must_check;
 
 /* Changes level and form alone; where the log goes stays. */
 void log_set_form(enum log_level, enum log_format);
+
+/*
+ * Somebody else who is given each line, without its newline, before it goes to the sinks: may log nothing. NULL:
+ * nobody. A child inherits it.
+ */
+typedef void (*log_tap_fn)(void *arg, enum log_level, struct span line);
+void log_set_tap(log_tap_fn, void *arg);
+
+/* How many lines sinks did not take since this was asked last. */
+unsigned log_take_lost(void);
 
 /* Says who writes, such as "supervisor" or "worker 0"; a copy of its first 31 bytes is kept. */
 void log_set_process(const char *name);

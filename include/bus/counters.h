@@ -31,6 +31,7 @@ enum {
 	COUNTERS_AUTHENTICATIONS = 24, /* by verdict, as the gateway numbers them */
 	COUNTERS_LIMITS = 16,	       /* by limit, as the gateway numbers them */
 	COUNTERS_TLS = 4,	       /* by result, as the gateway numbers them */
+	COUNTERS_CAUSES = 40,	       /* by cause of the end, see bus/ledger.h */
 	COUNTERS_CLOSES = 16,	       /* by bucket of close code, see counters_close_bucket */
 };
 
@@ -72,9 +73,13 @@ struct counters {
 	_Atomic uint64_t answers_held;	  /* providers' answers that found no room at once */
 	_Atomic uint64_t events_directed; /* published to a connection alone */
 	_Atomic uint64_t directed_lost;	  /* of them: it was not there, or closed as too slow */
+	_Atomic uint64_t log_lines_lost;  /* that no file or pipe took */
+	_Atomic uint64_t log_rotations;	  /* this and the next: the supervisor's */
+	_Atomic uint64_t workers_relieved;
 	_Atomic uint64_t handshakes[COUNTERS_HANDSHAKES];
 	_Atomic uint64_t tls_handshakes[COUNTERS_TLS];
 	_Atomic uint64_t closes[COUNTERS_CLOSES];
+	_Atomic uint64_t closes_by_cause[COUNTERS_CAUSES];
 	_Atomic uint64_t http_requests[COUNTERS_HTTP];
 	_Atomic uint64_t events_published[COUNTERS_NAMESPACES];
 	_Atomic uint64_t authentications[COUNTERS_AUTHENTICATIONS];

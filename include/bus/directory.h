@@ -41,6 +41,12 @@ void directory_free(struct directory *directory);
  */
 int directory_format(struct directory *directory) must_check;
 
+/*
+ * Takes over the names that dead processes gave to their connections, so that directory_next tells them; before
+ * directory_format.
+ */
+void directory_recall(struct directory *directory);
+
 /* --- acts --------------------------------------------------------------------------------- */
 
 /*
@@ -82,6 +88,12 @@ void directory_clear_slot(struct directory *directory, unsigned slot);
 
 /* --- questions ---------------------------------------------------------------------------- */
 
+/*
+ * The connections of a slot, one a call, in no order: `cursor` is 0 at first. False: there are no more. Those that
+ * come and go meanwhile are told or not.
+ */
+bool directory_next(const struct directory *directory, unsigned slot, uint32_t *cursor,
+    uint32_t *ret_conn_id) must_check;
 /* Which slot holds the connection. Returns 0 or -ENOENT. */
 int directory_find(
     const struct directory *directory, uint32_t conn_id, unsigned *ret_slot) must_check;

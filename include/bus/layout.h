@@ -1,6 +1,7 @@
 /*
  * How the shared segment lies in memory: every struct that two processes look at, but for the
- * lock (bus/shlock.h) and the counters (bus/counters.h), which have drawings of their own.
+ * lock (bus/shlock.h), the counters (bus/counters.h), and the records of ledger and log
+ * lines (bus/cells.h), which have drawings of their own.
  *
  *     offset 0
  *     +-------------------+
@@ -13,6 +14,8 @@
  *     | visitors          |  lock, key, round; lines[visitors_lines(max_connections)]
  *     | providers         |  lock, generation, lines, methods, channels; slots[slots]
  *     | idempotency       |  lock, keys, end; entries[8192]; bytes of answers
+ *     | ledger            |  of the connections that have ended (bus/ledger.h)
+ *     | log lines         |  the last of the log (bus/loglines.h)
  *     | ring              |  lock, head; readers[slots]; index[N]
  *     | mailboxes[slots]  |  what stands before the data of each: lock, positions
  *     +-------------------+  page
@@ -40,7 +43,7 @@
 #include "bus/shlock.h"
 
 enum {
-	LAYOUT_VERSION = 5,
+	LAYOUT_VERSION = 6,
 	LAYOUT_LINE = 64, /* no two writers share one */
 };
 
@@ -79,10 +82,10 @@ struct wake_shared {
 static_assert(sizeof(struct wake_shared) == 64, "one line");
 
 /*
- *       0     4       8            12         16        24          32    40         48        64
- *       +-----+-------+------------+----------+---------+-----------+-----+----------+---------+
- *       | pid | state | generation | restarts | started | heartbeat | rss | open_fds | spare   |
- *       +-----+-------+------------+----------+---------+-----------+-----+----------+---------+
+ *       0     4       8            12         16        24          32    40         48    56
+ *       +-----+-------+------------+----------+---------+-----------+-----+----------+-----+-------+
+ *       | pid | state | generation | restarts | started | heartbeat | rss | open_fds | own | spare |
+ *       +-----+-------+------------+----------+---------+-----------+-----+----------+-----+-------+
  */
 struct roster_line {
 	alignas(LAYOUT_LINE) _Atomic int32_t pid;
@@ -93,7 +96,8 @@ struct roster_line {
 	_Atomic uint64_t heartbeat_mono_ms;
 	_Atomic uint64_t rss_bytes;
 	_Atomic uint64_t open_fds;
-	uint64_t spare[2];
+	_Atomic uint64_t own_bytes;
+	uint64_t spare;
 };
 
 static_assert(sizeof(struct roster_line) == 64, "one line");

@@ -35,7 +35,13 @@ struct roster_entry {
 	uint64_t started_real_ms;   /* CLOCK_REALTIME */
 	uint64_t heartbeat_mono_ms; /* CLOCK_MONOTONIC */
 	uint64_t rss_bytes;
+	uint64_t own_bytes; /* of these, with neither a file nor shared memory behind them */
 	uint64_t open_fds;
+};
+
+/* What /proc says of a process. */
+struct roster_usage {
+	uint64_t rss_bytes, own_bytes, open_fds;
 };
 
 /* The gateway as it was read. */
@@ -74,7 +80,7 @@ void roster_set_pid(struct roster *roster, unsigned slot, pid_t pid);
  */
 void roster_end(struct roster *roster, unsigned slot, bool will_restart);
 /* The supervisor's: what /proc says. */
-void roster_set_usage(struct roster *roster, unsigned slot, uint64_t rss_bytes, uint64_t open_fds);
+void roster_set_usage(struct roster *roster, unsigned slot, const struct roster_usage *usage);
 
 /* The child's: where it stands. */
 void roster_set_state(struct roster *roster, unsigned slot, enum roster_state state);

@@ -1,6 +1,6 @@
 /*
  * The shared segment: one POSIX object that holds the ring, the mailboxes, the directory, the
- * visitors, the counters and the roster of one gateway.
+ * visitors, the ledger, the last log lines, the counters and the roster of one gateway.
  *
  * The supervisor opens it once, before the first fork; children inherit mapping, descriptors and
  * this view, and never open it by name. Memory is reserved when it is opened, so that no store
@@ -18,6 +18,8 @@
 
 struct counters;
 struct directory;
+struct ledger;
+struct loglines;
 struct mailbox;
 struct ring;
 struct roster;
@@ -58,6 +60,11 @@ int segment_adopt(
  * Returns 0 or -errno.
  */
 int segment_reopen(const struct segment *segment, int *ret_fd) must_check;
+/*
+ * How many bytes a segment of this layout takes while so many worker slots are reserved. Returns 0 or -EINVAL.
+ */
+int segment_bytes_wanted(
+    const struct segment_layout *layout, unsigned workers, uint64_t *ret) must_check;
 
 /*
  * The supervisor's, before it starts the worker of `slot` for the first time: reserves its
@@ -87,6 +94,8 @@ struct roster *segment_roster(const struct segment *segment);
 struct visitors *segment_visitors(const struct segment *segment);
 struct providers *segment_providers(const struct segment *segment);
 struct idempotency *segment_idempotency(const struct segment *segment);
+struct ledger *segment_ledger(const struct segment *segment);
+struct loglines *segment_loglines(const struct segment *segment);
 /* NULL when there is no such slot. */
 struct mailbox *segment_mailbox(const struct segment *segment, unsigned slot);
 /* NULL when there is no such slot. */

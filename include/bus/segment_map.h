@@ -27,6 +27,8 @@ struct segment_plan {
 	uint64_t providers;
 	uint64_t providers_slots;
 	uint64_t idempotency;
+	uint64_t ledger;
+	uint64_t loglines;
 	uint64_t ring;
 	uint64_t readers;
 	uint64_t index;

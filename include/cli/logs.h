@@ -7,5 +7,5 @@
 
 struct invocation;
 
-/* gateway logs: prints the last lines of the log file, and with --follow what comes after. */
+/* gateway logs: prints the last lines of the log, and with --follow what comes after. */
 enum cli_status logs_run(const struct invocation *);

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -17,8 +18,9 @@
 int stopper_find(const char *home, pid_t *ret_pid) must_check;
 
 /*
- * Asks the running gateway to stop (SIGTERM) and waits until its supervisor has ended. CLI_OK, and
+ * Asks the running gateway to stop (SIGTERM; where it `restarts`, its clients are told so) and waits until its supervisor has ended. CLI_OK, and
  * its pid; CLI_UNREACHABLE: none runs; CLI_FAILED: it could not be told, or has not ended within
  * timeout_ms. Only for CLI_FAILED something was printed.
  */
-enum cli_status stopper_stop(const char *home, uint64_t timeout_ms, pid_t *ret_pid) must_check;
+enum cli_status stopper_stop(
+    const char *home, uint64_t timeout_ms, bool restarts, pid_t *ret_pid) must_check;

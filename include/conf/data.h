@@ -51,6 +51,7 @@ struct conf_gateway {
 	char *host;			   /* a name or an address, without brackets */
 	uint16_t port;			   /* 0: the system picks a free one */
 	uint32_t workers;		   /* 0: one for each CPU */
+	uint64_t worker_max_rss;	   /* own memory of one; 0: any */
 	uint32_t max_connections;	   /* of all workers together */
 	uint64_t max_payload;		   /* bytes of one message */
 	uint64_t max_buffered_bytes;	   /* of one connection */
@@ -104,7 +105,9 @@ struct conf_gateway {
 	char *tls_cert; /* absolute path, or empty; like the next */
 	char *tls_key;
 	enum conf_tls tls_min_version;
-	char *log_file; /* absolute path */
+	char *log_file;		/* absolute path */
+	uint64_t log_max_bytes; /* of it, before it is begun anew; 0: any */
+	uint32_t log_keep;
 	enum log_level log_level;
 	enum log_format log_format;
 };

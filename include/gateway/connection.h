@@ -18,6 +18,7 @@
 
 #include "base/list.h"
 #include "base/span.h"
+#include "bus/ledger.h"
 #include "bus/visitors.h"
 #include "gateway/byid.h"
 #include "gateway/deadlines.h"
@@ -78,6 +79,8 @@ struct connection {
 	uint32_t id;	 /* connId; 0 for one that was refused for want of room */
 	uint32_t events; /* what the poller watches for now */
 	enum connection_state state;
+	uint8_t
+	    ends_by; /* enum ledger_cause of the end that an HTTP answer brings; 0: its status says */
 	bool framed;	  /* output is WebSocket frames, so a Close frame ends it */
 	bool deflate;	  /* permessage-deflate was negotiated */
 	bool is_stream;	  /* output is Server-Sent Events */
@@ -116,6 +119,7 @@ struct connection {
 	uint64_t connected_at_ms;
 	unsigned pending_count;
 	unsigned bad_frames; /* in a row */
+	uint32_t messages;   /* that came */
 
 	uint32_t opening_bytes; /* that came before hello-ok, behind the upgrade */
 	struct limits_bucket requests, published_bytes, pings;
@@ -134,18 +138,21 @@ struct connection *connection_open(struct gateway *gateway, int fd, uint32_t id,
 /*
  * Begins the end: tells the handler, queues a Close frame (code, reason) on a WebSocket, and frees the
  * connection once the output is taken and the peer has said goodbye, or after 2 s.  code 0 sends no
- * frame.  The reason goes to the log and, cut to 123 bytes, to the peer.  A second call is ignored.
+ * frame.  The reason goes to the log and, cut to 123 bytes, to the peer;
+ * the cause goes to the ledger.  A second call is ignored.
  */
-void connection_close(struct connection *connection, uint16_t code, const char *reason);
+void connection_close(
+    struct connection *connection, enum ledger_cause cause, uint16_t code, const char *reason);
 
 /* As connection_close, but without waiting for anything: for a socket that is of no more use. */
-void connection_abort(struct connection *connection, const char *reason);
+void connection_abort(struct connection *connection, enum ledger_cause cause, const char *reason);
 
 /* As connection_close with 1011: what the peer was to be sent cannot be put together, for want of memory. */
 void connection_fail(struct connection *connection);
 
 /* As connection_close for a peer that does not take its output: what waits is dropped first. */
-void connection_close_slow(struct connection *connection, const char *reason);
+void connection_close_slow(
+    struct connection *connection, enum ledger_cause cause, const char *reason);
 
 /*
  * As connection_close_slow, but now and without a Close frame: for one that can never be sent the rest of a

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/span.h"
 #include "gateway/byid.h"
+#include "bus/ledger.h"
 
 struct audiences;
 struct auth;
@@ -23,6 +24,7 @@ struct authprovider;
 struct calls;
 struct catchup;
 struct conf;
+struct connection;
 struct counters;
 struct deadlines;
 struct deflate;
@@ -64,6 +66,7 @@ struct gateway {
 	struct ring *ring;
 	struct directory *directory;
 	struct roster *roster;
+	struct ledger *ledger;
 	struct visitors *visitors;
 	struct providers *providers;
 	struct idempotency *idempotency;
@@ -102,6 +105,10 @@ struct gateway {
 	uint64_t level_seq;
 	uint64_t level_at_ms;
 
+	/* told of each connection that is about to end: parting_note */
+	void (*on_parting)(struct connection *connection, enum ledger_cause cause, uint16_t code,
+	    const char *reason);
+
 	/* connections: all of them, those with output to flush, those to free after this turn */
 	struct list connections;
 	struct byid by_id; /* those that are open */
@@ -127,6 +134,7 @@ struct gateway {
 	uint64_t close_seen;	  /* directory_close_requests as last acted on */
 	struct log_limit hostile; /* bounds what is logged about hostile clients */
 	struct log_limit crowd;	  /* and how many are told why they may not come */
-	unsigned refused;	  /* connections alive that are only told that there are too many */
+	struct log_limit crowd_lines; /* and how many of those have a line in the ledger */
+	unsigned refused; /* connections alive that are only told that there are too many */
 	bool draining;
 };

@@ -31,6 +31,7 @@ enum {
 struct roll_question {
 	uint32_t after;
 	uint32_t limit; /* 1..ROLL_LIMIT_MAX; what is above counts as that */
+	uint32_t only;	/* this connection alone; 0: any */
 };
 
 /*

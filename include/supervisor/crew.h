@@ -16,7 +16,7 @@ struct crew {
 	struct child_kind worker; /* the kinds; one so far */
 	struct child *children;	  /* a row for each slot that there is */
 	unsigned count;
-	unsigned wanted; /* the first so many rows are to have a process */
+	unsigned wanted; /* so many rows are to have a process: the first ones, but for reliefs */
 };
 
 /*

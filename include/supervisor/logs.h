@@ -7,6 +7,7 @@
 #include "base/macros.h"
 
 struct conf;
+struct segment;
 
 /*
  * Before the log file may be touched: only standard error in the foreground, otherwise nothing.
@@ -26,6 +27,9 @@ int logs_open(const struct conf *conf, bool foreground, int *ret_fd, struct buf 
  * is none, and stays so. When it fails the old one is used on. Returns as logs_open does.
  */
 int logs_reopen(const struct conf *conf, int *fd, struct buf *reason) must_check;
+
+/* What is logged goes to the segment, too, from now on, until this is called with NULL. */
+void logs_tap(struct segment *segment);
 
 /*
  * Lets the log go to standard error in the foreground alone again, and closes the file; FD may be

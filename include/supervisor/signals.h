@@ -17,6 +17,7 @@ struct signals {
 	struct event event;
 	void (*on_signal)(int number, void *arg);
 	void *arg;
+	int value; /* that sigqueue(3) sent with the signal that was read last; 0: none */
 };
 
 /*

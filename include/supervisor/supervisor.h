@@ -23,6 +23,9 @@ struct supervisor_program {
 	int (*worker_main)(const struct inherit *inherit);
 };
 
+/* What SIGTERM brings along, by sigqueue(3), where the gateway is started again at once. */
+enum { SUPERVISOR_RESTARTS = 1 };
+
 struct supervisor_options {
 	const struct conf *conf;
 	const struct conf_request *reload; /* what to load again at a reload; NULL: there is none */

@@ -1,7 +1,7 @@
 /*
  * Watches the children five times a second: kills one whose event loop stands still, or that
- * stands still with a lock of the shared segment in its hand; tells the service manager how things are; and
- * now and then writes into the roster what /proc says of each process.
+ * stands still with a lock of the shared segment in its hand; tells the service manager how things are; now
+ * and then writes into the roster what /proc says of each process, and has a worker that is too fat relieved.
  */
 #pragma once
 
@@ -11,6 +11,7 @@
 #include <event2/event_struct.h>
 
 #include "base/macros.h"
+#include "supervisor/relief.h"
 
 struct crew;
 struct service;
@@ -22,6 +23,7 @@ struct watch {
 	uint64_t ticked_ms;  /* when we last looked */
 	uint64_t excused_ms; /* no heartbeat is taken to be older than this */
 	uint64_t sample_ms;  /* when /proc is read next */
+	struct relief relief;
 };
 
 /* Begins to watch the crew, which must outlive it, as the service must. Returns 0 or -ENOMEM. */

@@ -13,6 +13,11 @@
 int process_rss_bytes(pid_t pid, uint64_t *ret_bytes) must_check;
 
 /*
+ * The part of that which is the process's own, with neither a file nor shared memory behind it. Returns as above.
+ */
+int process_own_bytes(pid_t pid, uint64_t *ret_bytes) must_check;
+
+/*
  * Open descriptors. Cheap since Linux 6.2; before, it takes time in proportion to their number.
  */
 int process_open_fds(pid_t pid, uint64_t *ret_count) must_check;

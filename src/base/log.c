@@ -40,6 +40,9 @@ static struct {
 	enum log_level level;
 	enum log_format format;
 	struct sink file, standard_error;
+	unsigned lost; /* lines of both, since log_take_lost */
+	log_tap_fn tap;
+	void *tap_arg;
 	char process[PROCESS_MAX];
 } state = {
 	.level = LOG_LEVEL_INFO,
@@ -218,8 +221,10 @@ sink_write(struct sink *sink, struct line *line)
 		return;
 	if (sink->lost > 0 && sink_tell_lost(sink))
 		sink->lost = 0;
-	if (sink->lost > 0 || !sink_take(sink, line))
+	if (sink->lost > 0 || !sink_take(sink, line)) {
 		sink->lost++;
+		state.lost++;
+	}
 }
 
 void
@@ -239,6 +244,22 @@ log_set_file(int fd)
 
 	state.file = (struct sink){ .fd = fd };
 	return before;
+}
+
+void
+log_set_tap(log_tap_fn tap, void *arg)
+{
+	state.tap = tap;
+	state.tap_arg = arg;
+}
+
+unsigned
+log_take_lost(void)
+{
+	unsigned lost = state.lost;
+
+	state.lost = 0;
+	return lost;
 }
 
 void
@@ -284,6 +305,8 @@ log_write(enum log_level level, uint32_t conn_id, const char *fmt, ...)
 		message[0] = '\0';
 	line_begin(&line, level, conn_id);
 	line_end(&line, span_cstr(message));
+	if (state.tap != NULL)
+		state.tap(state.tap_arg, level, span_make(line.bytes + 1, line.len - 1));
 	sink_write(&state.file, &line);
 	sink_write(&state.standard_error, &line);
 	errno = saved_errno;

@@ -60,6 +60,12 @@ directory_format(struct directory *directory)
 	return shlock_init(&parts->shared->lock);
 }
 
+void
+directory_recall(struct directory *directory)
+{
+	directory_view_set_factors(directory, directory->parts.shared->factors);
+}
+
 /* --- claiming ----------------------------------------------------------------------------- */
 
 /* Adds to the count of a slot, which only that slot's process changes. */
@@ -191,6 +197,26 @@ directory_find(const struct directory *directory, uint32_t conn_id, unsigned *re
 		return -ENOENT;
 	*ret_slot = directory_view_slot(word);
 	return 0;
+}
+
+bool
+directory_next(
+    const struct directory *directory, unsigned slot, uint32_t *cursor, uint32_t *ret_conn_id)
+{
+	uint64_t owner = (uint64_t)(slot + 1) << DIRECTORY_SLOT_SHIFT;
+
+	while (*cursor < directory->parts.capacity) {
+		uint32_t index = (*cursor)++;
+		uint64_t word =
+		    atomic_load_explicit(&directory->parts.entries[index], memory_order_relaxed);
+
+		if ((word & DIRECTORY_SLOT_MASK) != owner)
+			continue;
+		*ret_conn_id = directory_view_name(
+		    directory, (uint32_t)(word & DIRECTORY_GENERATION_MASK), index);
+		return true;
+	}
+	return false;
 }
 
 uint32_t

@@ -83,6 +83,7 @@ roster_start(
 	STORE(&line->started_real_ms, now_real_ms);
 	STORE(&line->heartbeat_mono_ms, now_mono_ms);
 	STORE(&line->rss_bytes, 0);
+	STORE(&line->own_bytes, 0);
 	STORE(&line->open_fds, 0);
 	atomic_store_explicit(&line->generation, generation, memory_order_release);
 	return generation;
@@ -107,6 +108,7 @@ roster_end(struct roster *roster, unsigned slot, bool will_restart)
 	STORE(&line->pid, 0);
 	STORE(&line->state, will_restart ? ROSTER_DEAD : ROSTER_EMPTY);
 	STORE(&line->rss_bytes, 0);
+	STORE(&line->own_bytes, 0);
 	STORE(&line->open_fds, 0);
 	if (!will_restart)
 		return;
@@ -115,14 +117,15 @@ roster_end(struct roster *roster, unsigned slot, bool will_restart)
 }
 
 void
-roster_set_usage(struct roster *roster, unsigned slot, uint64_t rss_bytes, uint64_t open_fds)
+roster_set_usage(struct roster *roster, unsigned slot, const struct roster_usage *usage)
 {
 	struct roster_line *line = line_of(roster, slot);
 
 	if (line == NULL)
 		return;
-	STORE(&line->rss_bytes, rss_bytes);
-	STORE(&line->open_fds, open_fds);
+	STORE(&line->rss_bytes, usage->rss_bytes);
+	STORE(&line->own_bytes, usage->own_bytes);
+	STORE(&line->open_fds, usage->open_fds);
 }
 
 void
@@ -158,6 +161,7 @@ roster_get(const struct roster *roster, unsigned slot, struct roster_entry *ret)
 	ret->started_real_ms = LOAD(&line->started_real_ms);
 	ret->heartbeat_mono_ms = LOAD(&line->heartbeat_mono_ms);
 	ret->rss_bytes = LOAD(&line->rss_bytes);
+	ret->own_bytes = LOAD(&line->own_bytes);
 	ret->open_fds = LOAD(&line->open_fds);
 }
 

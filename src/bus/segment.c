@@ -21,9 +21,12 @@
 #include "bus/directory_view.h"
 #include "bus/idempotency.h"
 #include "bus/layout.h"
+#include "bus/ledger.h"
+#include "bus/loglines.h"
 #include "bus/mailbox.h"
 #include "bus/providers.h"
 #include "bus/providers_view.h"
+#include "bus/obituary.h"
 #include "bus/ring.h"
 #include "bus/ring_view.h"
 #include "bus/roster.h"
@@ -46,6 +49,8 @@ struct segment {
 	struct visitors *visitors;
 	struct providers *providers;
 	struct idempotency *idempotency;
+	struct ledger *ledger;
+	struct loglines *loglines;
 	struct ring *ring;
 	struct mailbox *mailboxes[]; /* one for each slot */
 };
@@ -141,9 +146,12 @@ make_views(struct segment *segment)
 	    part(segment, plan->visitors), visitors_lines(plan->layout.max_connections));
 	segment->providers = view_providers(segment);
 	segment->idempotency = idempotency_new(part(segment, plan->idempotency), plan->slots);
+	segment->ledger = ledger_new(part(segment, plan->ledger));
+	segment->loglines = loglines_new(part(segment, plan->loglines));
 	segment->ring = view_ring(segment);
 	if (segment->roster == NULL || segment->directory == NULL || segment->visitors == NULL ||
-	    segment->providers == NULL || segment->idempotency == NULL || segment->ring == NULL)
+	    segment->providers == NULL || segment->idempotency == NULL || segment->ledger == NULL ||
+	    segment->loglines == NULL || segment->ring == NULL)
 		return -ENOMEM;
 	for (unsigned slot = 0; slot < plan->slots; slot++) {
 		segment->mailboxes[slot] = view_mailbox(segment, slot);
@@ -186,16 +194,33 @@ format_mailboxes(struct segment *segment, int (*format)(struct mailbox *mailbox)
 	return 0;
 }
 
+/* Whoever was connected when all processes died gets a line in the ledger, which goes on. */
+static unsigned
+write_obituaries(const struct segment *segment)
+{
+	unsigned count = 0;
+
+	directory_recall(segment->directory);
+	for (unsigned slot = 0; slot < segment->plan.layout.worker_slots; slot++)
+		count += obituary_write(segment->ledger, segment->directory, slot,
+		    LEDGER_GATEWAY_DIED, "The whole gateway died");
+	return count;
+}
+
 static int
 adopt_contents(struct segment *segment)
 {
+	unsigned own_slot = segment->plan.layout.worker_slots + 1, died;
 	int r = ring_adopt(segment->ring);
 
 	if (r < 0)
 		return r;
+	died = write_obituaries(segment);
 	r = format_common(segment);
 	if (r < 0)
 		return r;
+	/* The counters begin anew, and with them these. */
+	counters_add(&segment->counters[own_slot].closes_by_cause[LEDGER_GATEWAY_DIED], died);
 	r = format_mailboxes(segment, mailbox_adopt);
 	if (r < 0)
 		return r;
@@ -209,6 +234,8 @@ create_contents(struct segment *segment)
 
 	if (r < 0)
 		return r;
+	ledger_format(segment->ledger);
+	loglines_format(segment->loglines);
 	r = format_common(segment);
 	if (r < 0)
 		return r;
@@ -344,6 +371,18 @@ segment_reopen(const struct segment *segment, int *ret_fd)
 }
 
 int
+segment_bytes_wanted(const struct segment_layout *layout, unsigned workers, uint64_t *ret)
+{
+	struct segment_plan plan;
+	int r = segment_plan_make(layout, &plan);
+
+	if (r < 0 || workers > plan.layout.worker_slots)
+		return -EINVAL;
+	*ret = plan.total - (plan.layout.worker_slots - workers) * plan.layout.mailbox_bytes;
+	return 0;
+}
+
+int
 segment_reserve_worker(struct segment *segment, unsigned slot)
 {
 	const struct segment_plan *plan = &segment->plan;
@@ -385,6 +424,8 @@ segment_close(struct segment *segment)
 	for (unsigned slot = 0; slot < segment->plan.slots; slot++)
 		mailbox_free(segment->mailboxes[slot]);
 	ring_free(segment->ring);
+	loglines_free(segment->loglines);
+	ledger_free(segment->ledger);
 	visitors_free(segment->visitors);
 	providers_free(segment->providers);
 	idempotency_free(segment->idempotency);
@@ -437,6 +478,18 @@ struct idempotency *
 segment_idempotency(const struct segment *segment)
 {
 	return segment->idempotency;
+}
+
+struct ledger *
+segment_ledger(const struct segment *segment)
+{
+	return segment->ledger;
+}
+
+struct loglines *
+segment_loglines(const struct segment *segment)
+{
+	return segment->loglines;
 }
 
 struct mailbox *

@@ -19,6 +19,8 @@
 #include "bus/counters.h"
 #include "bus/directory.h"
 #include "bus/layout.h"
+#include "bus/ledger.h"
+#include "bus/loglines.h"
 #include "bus/mailbox.h"
 #include "bus/ring.h"
 #include "bus/visitors.h"
@@ -94,6 +96,8 @@ segment_plan_make(const struct segment_layout *layout, struct segment_plan *ret)
 	ret->providers = place(&end, line, sizeof(struct providers_shared));
 	ret->providers_slots = place(&end, line, slots * sizeof(struct providers_slot));
 	ret->idempotency = place(&end, line, sizeof(struct idempotency_shared));
+	ret->ledger = place(&end, line, ledger_bytes());
+	ret->loglines = place(&end, line, loglines_bytes());
 	ret->ring = place(&end, line, sizeof(struct ring_shared));
 	ret->readers = place(&end, line, slots * sizeof(struct ring_reader));
 	ret->index = place(&end, line, ret->index_count * sizeof(struct ring_index));

@@ -1,19 +1,23 @@
 /*
  * The file is read here and not asked of the gateway, so it can be read when nothing runs: that is
- * when one wants to know why. Lines are printed whole.
+ * when one wants to know why. Lines are printed whole. Where there is no file, or the gateway is
+ * somewhere else, it is asked (cli/logtail).
  */
 #include "cli/logs.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/jsonw.h"
 #include "cli/arguments.h"
+#include "cli/dial.h"
 #include "cli/interrupt.h"
 #include "cli/invocation.h"
 #include "cli/logfile.h"
+#include "cli/logtail.h"
 #include "cli/output.h"
 #include "cli/setup.h"
 #include "proto/json.h"
@@ -108,6 +112,37 @@ follow(struct logfile *log, struct printer *p)
 	return rc < 0 ? fail_reading(log->path, rc) : CLI_OK;
 }
 
+static void
+on_line(void *arg, struct span line)
+{
+	print_line(arg, line);
+}
+
+/* The gateway itself is asked. */
+static enum cli_status
+print_told(const struct invocation *invocation, bool is_last_resort)
+{
+	const struct arguments *a = invocation->arguments;
+	struct printer p = { .as_json = arguments_has(a, OPTION_JSON) };
+	const struct logtail tail = {
+		.lines = arguments_number(a, OPTION_LINES, LINES_DEFAULT),
+		.follows = arguments_has(a, OPTION_FOLLOW),
+		.print = on_line,
+		.arg = &p,
+	};
+
+	return logtail_run(invocation, &tail, is_last_resort);
+}
+
+/* There is no file: under systemd the log goes to the journal. Who runs can tell all the same. */
+static enum cli_status
+print_without_file(const struct invocation *invocation, const char *path)
+{
+	enum cli_status status = print_told(invocation, true);
+
+	return status == CLI_UNREACHABLE ? fail_reading(path, -ENOENT) : status;
+}
+
 static enum cli_status
 print_log(const struct invocation *invocation, const char *path)
 {
@@ -140,10 +175,16 @@ logs_run(const struct invocation *invocation)
 
 	if (path != NULL)
 		return print_log(invocation, path);
+	if (!dial_is_local(invocation->arguments))
+		return print_told(invocation, false);
 	status = setup_load(invocation, &conf);
 	if (status != CLI_OK)
 		return status;
-	status = print_log(invocation, conf->gateway.log_file);
+	if (access(conf->gateway.log_file, F_OK) != 0 && errno == ENOENT &&
+	    !arguments_has(invocation->arguments, OPTION_FOLLOW))
+		status = print_without_file(invocation, conf->gateway.log_file);
+	else
+		status = print_log(invocation, conf->gateway.log_file);
 	conf_free(conf);
 	return status;
 }

@@ -121,5 +121,12 @@ const struct cli_option cli_options[OPTION_ID_COUNT] = {
 	    .kind = OPTION_TEXT,
 	    .argument = "DIR",
 	    .help = "folder to start in, and to be told of by LURKBOT_WORKSPACE" },
+	[OPTION_CLOSED] = { .name = "--closed", .help = "those that have ended, the newest first" },
+	[OPTION_LIMIT] = { .name = "--limit",
+	    .kind = OPTION_NUMBER,
+	    .argument = "N",
+	    .min = 1,
+	    .max = INT64_MAX,
+	    .help = "N connections at most (default: all, and 50 of those that have ended)" },
 	[OPTION_SOURCES] = { .name = "--sources", .help = "also tell where each value came from" },
 };

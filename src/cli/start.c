@@ -156,7 +156,7 @@ start_again(const struct invocation *invocation)
 	status = stopper_stop(conf->home,
 	    arguments_number(invocation->arguments, OPTION_STOP_TIMEOUT,
 		conf->gateway.drain_timeout_ms + (uint64_t)STOP_GRACE_MS),
-	    &pid);
+	    true, &pid);
 	if (status == CLI_OK)
 		printf("Gateway stopped (pid %d)\n", (int)pid);
 	if (status != CLI_FAILED)

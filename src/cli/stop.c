@@ -59,7 +59,7 @@ stop_run(const struct invocation *invocation)
 	timeout_ms = arguments_number(a, OPTION_STOP_TIMEOUT, 0);
 	if (timeout_ms == 0)
 		timeout_ms = default_timeout_ms(invocation);
-	status = stopper_stop(home, timeout_ms, &pid);
+	status = stopper_stop(home, timeout_ms, false, &pid);
 	print_result(status, pid, arguments_has(a, OPTION_JSON));
 	mem_free(home);
 	return status;

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "cli/endpoint.h"
 #include "cli/output.h"
+#include "supervisor/supervisor.h"
 #include "sys/lockfile.h"
 #include "sys/paths.h"
 
@@ -69,11 +70,15 @@ open_running(const char *home, pid_t *ret_pid, int *ret_pidfd)
 }
 
 static enum cli_status
-end_process(pid_t pid, int pidfd, uint64_t timeout_ms)
+end_process(pid_t pid, int pidfd, uint64_t timeout_ms, bool restarts)
 {
+	siginfo_t info = { .si_signo = SIGTERM, .si_code = SI_QUEUE };
 	int rc;
 
-	if (pidfd_send_signal(pidfd, SIGTERM, NULL, 0) != 0 && errno != ESRCH) {
+	info.si_pid = getpid();
+	info.si_uid = getuid();
+	info.si_value.sival_int = restarts ? SUPERVISOR_RESTARTS : 0;
+	if (pidfd_send_signal(pidfd, SIGTERM, &info, 0) != 0 && errno != ESRCH) {
 		output_error("Cannot stop the gateway (pid %d): %s", (int)pid, strerror(errno));
 		return CLI_FAILED;
 	}
@@ -86,7 +91,7 @@ end_process(pid_t pid, int pidfd, uint64_t timeout_ms)
 }
 
 enum cli_status
-stopper_stop(const char *home, uint64_t timeout_ms, pid_t *ret_pid)
+stopper_stop(const char *home, uint64_t timeout_ms, bool restarts, pid_t *ret_pid)
 {
 	enum cli_status status;
 	int pidfd = -1;
@@ -99,7 +104,7 @@ stopper_stop(const char *home, uint64_t timeout_ms, pid_t *ret_pid)
 	}
 	if (pidfd < 0)
 		return CLI_UNREACHABLE;
-	status = end_process(*ret_pid, pidfd, timeout_ms);
+	status = end_process(*ret_pid, pidfd, timeout_ms, restarts);
 	close(pidfd);
 	return status;
 }

@@ -10,6 +10,7 @@
 #include "cli/ask.h"
 #include "cli/completion.h"
 #include "cli/diagnose.h"
+#include "cli/connections.h"
 #include "cli/dial.h"
 #include "cli/drive.h"
 #include "cli/inspect.h"
@@ -21,6 +22,7 @@
 #include "cli/stop.h"
 #include "cli/tail.h"
 #include "cli/token.h"
+#include "cli/why.h"
 #include "conf/suggest.h"
 
 enum { PATH_MAX_BYTES = 64, PATH_WORDS_MAX = 3 };
@@ -89,6 +91,21 @@ const struct verb verbs[] = {
 	    .run = providers_run,
 	},
 	{
+	    .path = "gateway connections",
+	    .help = "List the connections that are open, or those that have ended",
+	    .about = address_help,
+	    .syntax = { .options = DIAL_OPTIONS | OPTION_BIT(OPTION_CLOSED) |
+				   OPTION_BIT(OPTION_LIMIT) | OPTION_BIT(OPTION_JSON) },
+	    .run = connections_run,
+	},
+	{
+	    .path = "gateway why",
+	    .help = "Tell what happened to a connection, and what can be done about it",
+	    .about = address_help,
+	    .syntax = { .options = DIAL_OPTIONS | OPTION_BIT(OPTION_JSON), .operand = "CONN" },
+	    .run = why_run,
+	},
+	{
 	    .path = "gateway call",
 	    .help = "Call a method and print its result",
 	    .about = address_help,
@@ -118,11 +135,13 @@ const struct verb verbs[] = {
 	},
 	{
 	    .path = "gateway logs",
-	    .help = "Print the last lines of the log file",
-	    .about = "Reads the file itself, so it works when nothing runs, too.\n",
-	    .syntax = { .options = OPTION_BIT(OPTION_FOLLOW) | OPTION_BIT(OPTION_LINES) |
-				   OPTION_BIT(OPTION_LOG_FILE) | OPTION_BIT(OPTION_CONFIG) |
-				   OPTION_BIT(OPTION_JSON) },
+	    .help = "Print the last lines of the log",
+	    .about =
+		"Reads the file itself, so it works when nothing runs, too. With --url, --host or\n"
+		"--port, or where there is no file, the gateway is asked for its last lines.\n",
+	    .syntax = { .options = DIAL_OPTIONS | OPTION_BIT(OPTION_FOLLOW) |
+				   OPTION_BIT(OPTION_LINES) | OPTION_BIT(OPTION_LOG_FILE) |
+				   OPTION_BIT(OPTION_CONFIG) | OPTION_BIT(OPTION_JSON) },
 	    .run = logs_run,
 	},
 	{

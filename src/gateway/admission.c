@@ -165,7 +165,8 @@ end_expired(struct connection *c, void *arg)
 	uint64_t end_ms = c->identity != NULL ? c->identity->expires_ms : 0;
 
 	if (end_ms != 0 && end_ms <= now_real_ms)
-		connection_close(c, 1008, "The token has expired; come back with a new one");
+		connection_close(c, LEDGER_TOKEN_EXPIRED, 1008,
+		    "The token has expired; come back with a new one");
 	else
 		note_expiry(c->gateway, end_ms);
 	return true;
@@ -205,7 +206,8 @@ end_unknown(struct connection *c, void *arg)
 
 	if (c->identity == NULL || find_again(c, swap->now_ms))
 		return true;
-	connection_close(c, 1008, "The token was taken away, or allows something else now");
+	connection_close(c, LEDGER_TOKEN_REVOKED, 1008,
+	    "The token was taken away, or allows something else now");
 	swap->ended++;
 	return true;
 }

@@ -133,7 +133,7 @@ catchup_begin_inside(struct connection *c, const struct batch *batch, size_t sen
 	}
 	frame = stuck_frame_ref(g->stuck, batch->records[place.index].seq, place.form, place.frame);
 	if (frame == NULL) {
-		connection_abort(c, "out of memory");
+		connection_abort(c, LEDGER_INTERNAL, "out of memory");
 		return;
 	}
 	c->seq++;
@@ -357,7 +357,8 @@ close_late(struct list *list, uint64_t late_ms)
 		struct connection *c = container_of(at, struct connection, lag);
 
 		if (c->lag_since_ms <= late_ms)
-			connection_close_slow(c, "Too slow: events were not taken in time");
+			connection_close_slow(
+			    c, LEDGER_SLOW, "Too slow: events were not taken in time");
 	}
 }
 

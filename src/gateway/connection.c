@@ -17,6 +17,7 @@
 #include "bus/counters.h"
 #include "bus/directory.h"
 #include "conf/conf.h"
+#include "gateway/causes.h"
 #include "gateway/context.h"
 #include "gateway/exchange.h"
 #include "gateway/poller.h"
@@ -95,7 +96,7 @@ update_events(struct connection *c)
 	if (c->stalled || (has_output(c) && list_is_empty(&c->dirty) && stream_is_open(&c->stream)))
 		want |= POLLER_WRITE;
 	if (poller_watch(c->gateway->poller, c->stream.fd, c->events, want, c) < 0)
-		connection_abort(c, "it cannot be watched");
+		connection_abort(c, LEDGER_INTERNAL, "it cannot be watched");
 	else
 		c->events = want;
 }
@@ -193,7 +194,7 @@ static void
 hear_end(struct connection *c)
 {
 	c->peer_done = true;
-	connection_close(c, 0, "the peer closed the connection");
+	connection_close(c, LEDGER_VANISHED, 0, "the peer closed the connection");
 }
 
 /* Hands over what was kept, when nothing stands in the way any more. */
@@ -226,7 +227,7 @@ push(struct connection *c)
 	ssize_t n = send_with(c, SPAN(""));
 
 	if (n < 0)
-		connection_abort(c, stream_why(&c->stream, (int)n));
+		connection_abort(c, cause_of_stream((int)n), stream_why(&c->stream, (int)n));
 	else
 		note_taken(c, (size_t)n);
 	return n >= 0;
@@ -299,7 +300,7 @@ on_readable(struct connection *c)
 		if (traffic_need(c->gateway, &c->traffic))
 			take_input(c, c->gateway->read_buffer, (size_t)n);
 		else
-			connection_abort(c, "out of memory");
+			connection_abort(c, LEDGER_INTERNAL, "out of memory");
 		if (!has_left(c))
 			return;
 		n = 0;
@@ -307,7 +308,7 @@ on_readable(struct connection *c)
 	if (n == -EAGAIN)
 		return;
 	if (n < 0) {
-		connection_abort(c, stream_why(&c->stream, (int)n));
+		connection_abort(c, cause_of_stream((int)n), stream_why(&c->stream, (int)n));
 		return;
 	}
 	hear_end(c);
@@ -374,13 +375,11 @@ connection_open(
 
 /* The common part of every end; true when this call is the one that begins it. */
 static bool
-begin_end(struct connection *c, uint16_t code, const char *reason)
+begin_end(struct connection *c, enum ledger_cause cause, uint16_t code, const char *reason)
 {
 	if (c->state != CONNECTION_OPEN)
 		return false;
-	log_conn_debug(c->id, "closed (%u): %s; peer %s", code, reason,
-	    socket_peer_text(&c->peer, (char[SOCKET_TEXT_MAX]){ 0 }));
-	counters_add(&c->gateway->counters->closes[counters_close_bucket(c->framed ? code : 0)], 1);
+	c->gateway->on_parting(c, cause, code, reason);
 	c->state = CONNECTION_CLOSING;
 	/* From here on nobody finds it by its id, though the socket may linger. */
 	byid_remove(&c->gateway->by_id, &c->by_id);
@@ -392,9 +391,9 @@ begin_end(struct connection *c, uint16_t code, const char *reason)
 }
 
 void
-connection_close(struct connection *c, uint16_t code, const char *reason)
+connection_close(struct connection *c, enum ledger_cause cause, uint16_t code, const char *reason)
 {
-	if (!begin_end(c, code, reason))
+	if (!begin_end(c, cause, code, reason))
 		return;
 	if (!traffic_need(c->gateway, &c->traffic)) {
 		connection_kill(c);
@@ -413,9 +412,9 @@ connection_close(struct connection *c, uint16_t code, const char *reason)
 }
 
 void
-connection_abort(struct connection *c, const char *reason)
+connection_abort(struct connection *c, enum ledger_cause cause, const char *reason)
 {
-	begin_end(c, 0, reason);
+	begin_end(c, cause, 0, reason);
 	connection_kill(c);
 }
 
@@ -425,13 +424,13 @@ connection_fail(struct connection *c)
 	/* What could not be appended is missing as a whole: what stands there can still be sent. */
 	if (c->traffic != NULL)
 		c->traffic->out.failed = false;
-	connection_close(c, 1011, "The gateway is out of memory");
+	connection_close(c, LEDGER_INTERNAL, 1011, "The gateway is out of memory");
 }
 
 void
 connection_drop_slow(struct connection *c, const char *reason)
 {
-	if (!begin_end(c, 1013, reason))
+	if (!begin_end(c, LEDGER_STUCK, 1013, reason))
 		return;
 	counters_add(&c->gateway->counters->slow_closed, 1);
 	connection_kill(c);
@@ -481,7 +480,7 @@ connection_send_run(struct connection *c, struct span run)
 		return 0;
 	n = send_with(c, run);
 	if (n < 0) {
-		connection_abort(c, stream_why(&c->stream, (int)n));
+		connection_abort(c, cause_of_stream((int)n), stream_why(&c->stream, (int)n));
 		return 0;
 	}
 	n = (ssize_t)traffic_settle(c->gateway, c->traffic, (size_t)n, c->framed);
@@ -502,7 +501,7 @@ connection_note_sent(struct connection *c, int result, size_t len)
 	if (socket_is_full(-result))
 		result = 0;
 	if (result < 0) {
-		connection_abort(c, stream_why(&c->stream, result));
+		connection_abort(c, cause_of_stream(result), stream_why(&c->stream, result));
 		return 0;
 	}
 	c->stalled = (size_t)result < len || stream_owes(&c->stream);
@@ -535,7 +534,7 @@ connection_hold_take(struct connection *c, struct stuck_frame *frame, size_t lef
 {
 	if (!traffic_need(c->gateway, &c->traffic)) {
 		stuck_frame_unref(c->gateway->stuck, frame);
-		connection_abort(c, "out of memory");
+		connection_abort(c, LEDGER_INTERNAL, "out of memory");
 		return false;
 	}
 	c->traffic->held = frame;

@@ -6,7 +6,7 @@
 #include "gateway/context.h"
 
 void
-connection_close_slow(struct connection *c, const char *reason)
+connection_close_slow(struct connection *c, enum ledger_cause cause, const char *reason)
 {
 	struct traffic *traffic = c->traffic;
 
@@ -16,7 +16,7 @@ connection_close_slow(struct connection *c, const char *reason)
 	if (traffic != NULL && traffic->out_head_left < traffic->out.len)
 		traffic->out.len = (size_t)traffic->out_head_left;
 	counters_add(&c->gateway->counters->slow_closed, 1);
-	connection_close(c, 1013, reason);
+	connection_close(c, cause, 1013, reason);
 }
 
 void

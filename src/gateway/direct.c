@@ -50,7 +50,8 @@ has_room(struct connection *c, size_t len)
 	/* What was queued in this turn it was not offered yet. */
 	(void)!connection_send_run(c, SPAN(""));
 	if (c->state == CONNECTION_OPEN && traffic_queued(c->traffic) > limit)
-		connection_close_slow(c, "Too slow: events sent to it alone were not taken");
+		connection_close_slow(
+		    c, LEDGER_UNREAD, "Too slow: events sent to it alone were not taken");
 	return c->state == CONNECTION_OPEN;
 }
 

@@ -27,7 +27,7 @@ on_bad_frame(const struct answer *to, const struct envelope_fault *fault)
 	refuse_log(c, fault->sentence);
 	answer_fault(to, fault);
 	if (++c->bad_frames >= BAD_FRAMES_MAX)
-		connection_close(c, 1008, "Too many bad frames in a row");
+		connection_close(c, LEDGER_BAD_FRAMES, 1008, "Too many bad frames in a row");
 }
 
 /* Whether it is one more than the connection may send; that was answered. */

@@ -3,6 +3,7 @@
  * may have a body, and be answered later (gateway/exchange); for all else a body ends the connection behind the
  * answer, since skipping bodies of any length would let a peer keep us reading for ever.
  */
+#include "gateway/causes.h"
 #include "gateway/httpd.h"
 
 #include <string.h>
@@ -330,7 +331,9 @@ on_expired(struct connection *c, enum deadline_kind kind)
 		respond_error(c, 408, ERROR_INVALID_REQUEST,
 		    "The request did not arrive in time; send it whole", "", RESPOND_CLOSE);
 	else
-		connection_close(c, 0, "No request came in time");
+		connection_close(c,
+		    kind == DEADLINE_HANDSHAKE ? LEDGER_HANDSHAKE_TIMEOUT : LEDGER_HTTP, 0,
+		    "No request came in time");
 }
 
 static void

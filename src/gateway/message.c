@@ -33,9 +33,13 @@ message_queue(struct connection *c, enum ws_opcode opcode, struct span payload)
 static bool
 refuse(struct connection *c, uint16_t code, const char *reason)
 {
+	enum ledger_cause cause = c->hello != NULL ? LEDGER_TOO_BIG : LEDGER_HELLO_TOO_BIG;
+
 	refuse_log(c, reason);
 	outcome_settle(c, OUTCOME_BAD_HELLO);
-	connection_close(c, code, reason);
+	if (code != WS_CLOSE_TOO_BIG)
+		cause = LEDGER_PROTOCOL_ERROR;
+	connection_close(c, cause, code, reason);
 	return false;
 }
 

@@ -1,5 +1,5 @@
 /*
- * connections.list gathers from all workers; connections.close leaves a mark in the directory, which needs no
+ * connections.list gathers from all workers, or reads the ledger; connections.close leaves a mark in the directory, which needs no
  * room anywhere and so cannot fail for want of it.
  */
 #include "gateway/method_connections.h"
@@ -14,6 +14,7 @@
 #include "bus/bell.h"
 #include "bus/directory.h"
 #include "conf/conf.h"
+#include "gateway/closed.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/peers.h"
@@ -21,19 +22,25 @@
 #include "gateway/roll.h"
 #include "proto/params.h"
 
-enum { LIST_LIMIT, LIST_CURSOR, LIST_CLOSED, LIST_PARAMS };
+enum { LIST_LIMIT, LIST_CURSOR, LIST_CLOSED, LIST_ID, LIST_PARAMS };
 enum { CLOSE_ID, CLOSE_REASON, CLOSE_PARAMS };
 
 enum {
 	LIMIT_DEFAULT = 50,
 	/* What stands around the page: an id of 128 bytes can be six times as long when escaped. */
 	ENVELOPE_ROOM = 1024,
+	CLOSED_ROOM = 2048, /* the longest line of the ledger, escaped as it can be */
 };
 
 static const struct param list_table[LIST_PARAMS] = {
 	[LIST_LIMIT] = { .name = "limit", .kind = PARAM_INTEGER, .min = 1, .max = ROLL_LIMIT_MAX },
-	[LIST_CURSOR] = { .name = "cursor", .kind = PARAM_STRING, .min = 8, .max = 8 },
+	[LIST_CURSOR] = { .name = "cursor", .kind = PARAM_STRING, .min = 8, .max = 16 },
 	[LIST_CLOSED] = { .name = "closed", .kind = PARAM_BOOL },
+	[LIST_ID] = { .name = "connId",
+	    .alias = "conn_id",
+	    .kind = PARAM_STRING,
+	    .min = 8,
+	    .max = 8 },
 };
 
 static const struct param close_table[CLOSE_PARAMS] = {
@@ -191,42 +198,81 @@ start_listing(const struct answer *to, uint32_t timeout_ms, const struct roll_qu
 	return 0;
 }
 
+/* What connections.list was asked. */
+struct list_question {
+	bool closed;
+	uint64_t cursor; /* 0: none was given */
+	uint64_t conn_id;
+	uint32_t limit;
+};
+
+/* Whether a parameter is hexadecimal digits, where it is there. */
+static bool
+read_hex(const struct param_value *v, uint64_t max, uint64_t *ret)
+{
+	*ret = 0;
+	return !v->is_present || parse_hex_u64(v->string, max, ret) == 0;
+}
+
 /* Returns 0; -EBADMSG and *ret_fault; -ENOMEM. */
 static int
-read_question(struct span text, struct roll_question *ret, struct envelope_fault *ret_fault)
+read_question(struct span text, struct list_question *ret, struct envelope_fault *ret_fault)
 {
 	struct params params;
 	const struct param_value *v = params.values;
-	uint64_t after = 0;
 	int r = params_read(&params, text, "params", list_table, LIST_PARAMS, ret_fault);
 
 	if (r != 0)
 		return r;
 	ret->limit = v[LIST_LIMIT].is_present ? (uint32_t)v[LIST_LIMIT].integer : LIMIT_DEFAULT;
-	if (v[LIST_CURSOR].is_present &&
-	    parse_hex_u64(v[LIST_CURSOR].string, UINT32_MAX, &after) != 0) {
+	ret->closed = v[LIST_CLOSED].is_present && v[LIST_CLOSED].boolean;
+	if (!read_hex(&v[LIST_CURSOR], ret->closed ? UINT64_MAX : UINT32_MAX, &ret->cursor)) {
 		envelope_fault_set(ret_fault, "invalid-field", "params.cursor",
 		    "cursor must be the nextCursor of an earlier answer");
 		r = -EBADMSG;
-	} else if (v[LIST_CLOSED].is_present && v[LIST_CLOSED].boolean) {
-		envelope_fault_set(ret_fault, "unsupported", "params.closed",
-		    "Connections that have ended are not kept; leave closed out, or say false");
+	} else if (!read_hex(&v[LIST_ID], UINT32_MAX, &ret->conn_id)) {
+		envelope_fault_set(ret_fault, "invalid-field", "params.connId",
+		    "connId must be 8 hexadecimal digits, as hello-ok tells them");
 		r = -EBADMSG;
 	}
-	ret->after = (uint32_t)after;
 	params_fini(&params);
 	return r;
+}
+
+/* Returns 0, or as start_listing. */
+static int
+list_open(const struct answer *to, uint32_t timeout_ms, const struct list_question *question)
+{
+	const struct roll_question asked = { .after = (uint32_t)question->cursor,
+		.limit = question->limit,
+		.only = (uint32_t)question->conn_id };
+
+	return start_listing(to, timeout_ms, &asked);
+}
+
+static int
+list_closed(const struct answer *to, const struct list_question *question)
+{
+	const struct gateway *g = to->connection->gateway;
+	const struct closed_question asked = { .before = question->cursor,
+		.limit = question->limit,
+		.conn_id = (uint32_t)question->conn_id };
+	size_t room = page_room(g);
+
+	closed_answer(to, &asked, room > CLOSED_ROOM ? room - CLOSED_ROOM : 0);
+	return 0;
 }
 
 void
 method_connections_list(const struct answer *to, const struct envelope *frame)
 {
 	struct envelope_fault fault;
-	struct roll_question question;
+	struct list_question question;
 	int r = read_question(frame->params.text, &question, &fault);
 
 	if (r == 0)
-		r = start_listing(to, frame->timeout_ms, &question);
+		r = question.closed ? list_closed(to, &question)
+				    : list_open(to, frame->timeout_ms, &question);
 	if (r == -EBADMSG)
 		answer_fault(to, &fault);
 	else if (r == -EBUSY)

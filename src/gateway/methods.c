@@ -19,6 +19,7 @@
 #include "gateway/method_health.h"
 #include "gateway/method_history.h"
 #include "gateway/method_providers.h"
+#include "gateway/method_logs.h"
 #include "gateway/method_sessions.h"
 #include "gateway/routes.h"
 
@@ -35,6 +36,7 @@ static const struct method methods[] = {
 	{ "events.publish", METHOD_WRITE, method_events_publish },
 	{ "events.subscribe", METHOD_READ, method_events_subscribe },
 	{ "health", METHOD_READ, method_health },
+	{ "logs.tail", METHOD_ADMIN, method_logs_tail },
 	{ "methods.list", METHOD_READ, method_methods_list },
 	{ "provider.register", METHOD_PROVIDER, method_register },
 	{ "sessions.list", METHOD_READ, method_sessions_list },

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "bus/counters.h"
@@ -21,6 +22,7 @@
 #include "bus/segment.h"
 #include "config.h"
 #include "gateway/auth.h"
+#include "gateway/causes.h"
 #include "gateway/census.h"
 #include "gateway/context.h"
 #include "gateway/exposition.h"
@@ -94,6 +96,13 @@ static const struct scalar {
 	{ "events_directed_lost", NULL,
 	    "Of them, those whose connection was at its end, too slow, or may get no events.",
 	    offsetof(struct counters, directed_lost) },
+	{ "log_lines_lost", NULL,
+	    "Lines that the log did not take, since the disk was full or the like.",
+	    offsetof(struct counters, log_lines_lost) },
+	{ "log_rotations", NULL, "Times that the log file was begun anew for its size.",
+	    offsetof(struct counters, log_rotations) },
+	{ "workers_relieved", NULL, "Workers that retired since they had taken too much memory.",
+	    offsetof(struct counters, workers_relieved) },
 	{ "messages_inflated", NULL, "Messages that clients sent compressed.",
 	    offsetof(struct counters, messages_inflated) },
 	{ "provider_calls", NULL, "Requests that were routed to providers, or waited for one.",
@@ -173,6 +182,9 @@ static const struct vector {
 	    offsetof(struct counters, tls_handshakes), SECURE_RESULTS, secure_result_name },
 	{ "closes", "code", "Connections ended, by WebSocket close code.",
 	    offsetof(struct counters, closes), COUNTERS_CLOSES, close_name },
+	{ "connections_ended", "cause",
+	    "Connections ended, by cause, as lurkbot gateway why tells it.",
+	    offsetof(struct counters, closes_by_cause), LEDGER_CAUSES, cause_name },
 	{ "http_responses", "status", "HTTP responses, by class of status.",
 	    offsetof(struct counters, http_requests), COUNTERS_HTTP, status_name },
 	{ "events_published", "namespace", "Events published, by namespace.",
@@ -397,23 +409,44 @@ process_label(const struct gateway *g, unsigned slot, char *out)
 		snprintf(out, LABELS_MAX, "process=\"worker %u\"", slot);
 }
 
+static const struct by_process {
+	const char *name, *unit, *help;
+	size_t offset; /* in struct roster_entry */
+} by_process[] = {
+	{ "process_resident_memory_bytes", "bytes", "Resident memory, by process.",
+	    offsetof(struct roster_entry, rss_bytes) },
+	{ "process_own_memory_bytes", "bytes",
+	    "Resident memory without files and shared memory, by process.",
+	    offsetof(struct roster_entry, own_bytes) },
+	{ "process_open_fds", NULL, "Open descriptors, by process.",
+	    offsetof(struct roster_entry, open_fds) },
+};
+
 static void
-write_processes(const struct gateway *g, struct exposition *e, bool memory)
+write_process(
+    const struct gateway *g, struct exposition *e, const struct by_process *f, unsigned slot)
 {
-	const char *name = memory ? "process_resident_memory_bytes" : "process_open_fds";
+	struct roster_entry entry;
+	char labels[LABELS_MAX];
+	uint64_t value;
 
-	exposition_family(e, name, EXPOSITION_GAUGE, memory ? "bytes" : NULL,
-	    memory ? "Resident memory, by process." : "Open descriptors, by process.");
-	for (unsigned slot = 0; slot < segment_slots(g->segment); slot++) {
-		struct roster_entry entry;
-		char labels[LABELS_MAX];
+	roster_get(g->roster, slot, &entry);
+	if (entry.state == ROSTER_EMPTY && entry.rss_bytes == 0)
+		return;
+	memcpy(&value, (const char *)&entry + f->offset, sizeof(value));
+	process_label(g, slot, labels);
+	exposition_uint(e, f->name, EXPOSITION_GAUGE, labels, value);
+}
 
-		roster_get(g->roster, slot, &entry);
-		if (entry.state == ROSTER_EMPTY && entry.rss_bytes == 0)
-			continue;
-		process_label(g, slot, labels);
-		exposition_uint(
-		    e, name, EXPOSITION_GAUGE, labels, memory ? entry.rss_bytes : entry.open_fds);
+static void
+write_processes(const struct gateway *g, struct exposition *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(by_process); i++) {
+		const struct by_process *f = &by_process[i];
+
+		exposition_family(e, f->name, EXPOSITION_GAUGE, f->unit, f->help);
+		for (unsigned slot = 0; slot < segment_slots(g->segment); slot++)
+			write_process(g, e, f, slot);
 	}
 }
 
@@ -501,7 +534,6 @@ metrics_write(const struct gateway *g, struct buf *out, bool open_metrics)
 	write_requests(g, &e);
 	write_ring(g, &e);
 	write_bus(g, &e);
-	write_processes(g, &e, true);
-	write_processes(g, &e, false);
+	write_processes(g, &e);
 	exposition_end(&e);
 }

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/macros.h"
+#include "gateway/causes.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/outcomes.h"
@@ -42,7 +43,7 @@ send_hello_error(struct connection *c, struct reply_error *error, const char *se
 	reply_hello_error(reply, error, mismatch);
 	if (buf_status(reply) == 0)
 		connection_queue_frame(c, WS_TEXT, buf_span(reply));
-	connection_close(c, 1008, sentence);
+	connection_close(c, cause_of_refusal(error->reason), 1008, sentence);
 }
 
 void

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/jsonw.h"
 #include "bus/counters.h"
+#include "gateway/causes.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "gateway/outcomes.h"
@@ -109,7 +110,9 @@ respond(struct connection *c, int status, const char *type, struct span body, co
 	if (keep_alive)
 		deadline_set(c->gateway->deadlines, &c->deadline, DEADLINE_IDLE, clock_mono_ms());
 	else
-		connection_close(c, 0, http_status_text(status));
+		connection_close(c,
+		    c->ends_by != LEDGER_UNKNOWN ? c->ends_by : cause_of_http(status), 0,
+		    http_status_text(status));
 }
 
 void
@@ -220,6 +223,7 @@ void
 respond_full(struct connection *c)
 {
 	outcome_settle(c, OUTCOME_FULL);
+	c->ends_by = LEDGER_MAX_CONNECTIONS;
 	respond_error(c, 503, ERROR_UNAVAILABLE,
 	    "The gateway has as many connections as it may have (max_connections); try again later",
 	    "Retry-After: 5\r\n", RESPOND_CLOSE);
@@ -236,5 +240,5 @@ respond_crowd(struct connection *c, enum visitors_verdict verdict)
 		return;
 	}
 	outcome_settle(c, OUTCOME_CROWDED);
-	connection_abort(c, visit_sentence(verdict));
+	connection_abort(c, (enum ledger_cause)c->ends_by, visit_sentence(verdict));
 }

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
+#include "gateway/parting.h"
 #include "gateway/presence.h"
 #include "gateway/routes.h"
 #include "proto/hello.h"
@@ -61,6 +62,8 @@ write_connection(const struct connection *c, bool with_caps, struct jsonw *w)
 	jsonw_cstr(w, socket_peer_text(&c->peer, remote));
 	jsonw_key(w, "connectedAt");
 	jsonw_uint(w, c->connected_at_ms);
+	jsonw_key(w, "lag");
+	jsonw_uint(w, parting_lag(c));
 	jsonw_key(w, "provides");
 	routes_write_methods(c->gateway->routes,
 	    c->offering != NULL ? routes_provider(c->gateway->routes, c->id) : NULL, w);
@@ -174,18 +177,19 @@ compare_ids(const void *a, const void *b)
 }
 
 /*
- * Takes the first ones with ids above `after`, in the order of ids.  There may be tens of thousands, of which a
+ * Takes the first ones that were asked for, in the order of ids.  There may be tens of thousands, of which a
  * page shows few: they are not sorted for it.
  */
 static void
-collect(const struct gateway *g, uint32_t after, struct lowest *ret)
+collect(const struct gateway *g, const struct roll_question *asked, struct lowest *ret)
 {
 	const struct list *at;
 
 	LIST_FOREACH (at, &g->connections) {
 		const struct connection *c = container_of(at, struct connection, link);
 
-		if (c->hello != NULL && c->state == CONNECTION_OPEN && c->id > after)
+		if (c->hello != NULL && c->state == CONNECTION_OPEN && c->id > asked->after &&
+		    (asked->only == 0 || c->id == asked->only))
 			offer(ret, c);
 	}
 	qsort(ret->heap, ret->count, sizeof(ret->heap[0]), compare_ids);
@@ -207,7 +211,7 @@ roll_part_write(struct gateway *g, struct span question, size_t room, struct buf
 	lowest.limit = min_size(asked.limit, ROLL_LIMIT_MAX);
 	lowest.count = 0;
 	lowest.more = false;
-	collect(g, asked.after, &lowest);
+	collect(g, &asked, &lowest);
 	room = min_size(room, PART_BYTES);
 	while (written < lowest.count && take_entry(g, lowest.heap[written], room, ret))
 		written++;

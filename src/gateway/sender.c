@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "bus/counters.h"
 #include "conf/conf.h"
+#include "gateway/causes.h"
 #include "gateway/connection.h"
 #include "gateway/context.h"
 #include "sys/uring.h"
@@ -151,7 +152,7 @@ seal(struct gateway *g, struct connection *c)
 		sender->sealed.len =
 		    sender->sealed_count > 0 ? sender->sealed_for[sender->sealed_count - 1].end : 0;
 		sender->sealed.failed = false;
-		connection_abort(c, stream_why(&c->stream, r));
+		connection_abort(c, cause_of_stream(r), stream_why(&c->stream, r));
 		sender->on_short(c, 0);
 		return;
 	}

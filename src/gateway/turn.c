@@ -37,8 +37,8 @@ close_if_asked(struct connection *c, void *arg)
 
 	(void)arg;
 	if (c->id != 0 && directory_take_close(c->gateway->directory, c->id, reason))
-		connection_close(
-		    c, 1000, reason[0] != '\0' ? reason : "Closed on request of an administrator");
+		connection_close(c, LEDGER_ADMIN, 1000,
+		    reason[0] != '\0' ? reason : "Closed on request of an administrator");
 	return true;
 }
 

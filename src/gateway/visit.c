@@ -73,10 +73,14 @@ visit_enter(struct connection *c)
 		return VISITORS_UNCOUNTED;
 	verdict = visitors_enter(c->gateway->visitors, &ip, &limits, &c->visitor);
 	count_overlooked(c->gateway);
-	if (verdict == VISITORS_TOO_MANY_CONNECTIONS)
+	if (verdict == VISITORS_TOO_MANY_CONNECTIONS) {
 		limits_count(c->gateway, LIMIT_CONNECTIONS_PER_IP);
-	if (verdict == VISITORS_TOO_MANY_STRANGERS)
+		c->ends_by = LEDGER_MAX_PER_IP;
+	}
+	if (verdict == VISITORS_TOO_MANY_STRANGERS) {
 		limits_count(c->gateway, LIMIT_HANDSHAKES_PER_IP);
+		c->ends_by = LEDGER_MAX_HANDSHAKES;
+	}
 	return verdict;
 }
 

@@ -54,6 +54,7 @@ take_message(struct connection *c, const struct wsrecv_item *item, bool binary)
 {
 	struct span payload = item->payload;
 
+	c->messages++;
 	if (!item->is_compressed ||
 	    message_inflate(c, binary, (size_t)limits_of(c).max_message, &payload))
 		c->on_message(c, payload, binary);
@@ -68,6 +69,14 @@ answer_ping(struct connection *c, struct span payload)
 		connection_queue_frame(c, WS_PONG, payload);
 	else
 		limits_count(c->gateway, LIMIT_PINGS);
+}
+
+static enum ledger_cause
+cause_of_failure(const struct connection *c, uint16_t code)
+{
+	if (code != WS_CLOSE_TOO_BIG)
+		return LEDGER_PROTOCOL_ERROR;
+	return is_known(c) ? LEDGER_TOO_BIG : LEDGER_HELLO_TOO_BIG;
 }
 
 static void
@@ -86,8 +95,8 @@ on_item(struct connection *c, enum wsrecv_verdict verdict, const struct wsrecv_i
 		break;
 	case WSRECV_CLOSE:
 		c->peer_done = true;
-		connection_close(
-		    c, item->code == 1005 ? 1000 : item->code, "The peer asked for it");
+		connection_close(c, LEDGER_CLIENT, item->code == 1005 ? 1000 : item->code,
+		    "The peer asked for it");
 		break;
 	case WSRECV_FAIL:
 		refuse_log(c, item->reason);
@@ -97,7 +106,7 @@ on_item(struct connection *c, enum wsrecv_verdict verdict, const struct wsrecv_i
 				limits_count(c->gateway, LIMIT_HELLO);
 		}
 		c->deaf = true;
-		connection_close(c, item->code, item->reason);
+		connection_close(c, cause_of_failure(c, item->code), item->code, item->reason);
 		break;
 	}
 }
@@ -118,7 +127,7 @@ is_too_long(struct connection *c, size_t used)
 	refuse_log(c, why);
 	outcome_settle(c, OUTCOME_BAD_HELLO);
 	c->deaf = true;
-	connection_close(c, WS_CLOSE_TOO_BIG, why);
+	connection_close(c, LEDGER_HELLO_TOO_BIG, WS_CLOSE_TOO_BIG, why);
 	return true;
 }
 
@@ -198,7 +207,8 @@ on_unfinished(struct connection *c)
 	}
 	limits_count(c->gateway, LIMIT_MESSAGE_TIME);
 	refuse_log(c, "a message that it began did not end in time");
-	connection_close(c, 1008, "A message that was begun did not end in time");
+	connection_close(
+	    c, LEDGER_MESSAGE_TIMEOUT, 1008, "A message that was begun did not end in time");
 }
 
 static void
@@ -220,9 +230,11 @@ on_expired(struct connection *c, enum deadline_kind kind)
 		break;
 	case DEADLINE_PONG:
 		if (c->blocked || !list_is_empty(&c->lag))
-			connection_close_slow(c, "Too slow: nothing was taken in time");
+			connection_close_slow(
+			    c, LEDGER_UNREAD, "Too slow: nothing was taken in time");
 		else
-			connection_close(c, 1008, "No answer to a ping in time");
+			connection_close(
+			    c, LEDGER_PONG_TIMEOUT, 1008, "No answer to a ping in time");
 		break;
 	case DEADLINE_MESSAGE:
 		on_unfinished(c);

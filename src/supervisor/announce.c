@@ -62,7 +62,7 @@ announce_event(struct segment *segment, struct span event, struct span payload)
 }
 
 int
-announce_shutdown(struct segment *segment, const char *reason)
+announce_shutdown(struct segment *segment, const char *reason, uint32_t restart_expected_ms)
 {
 	struct buf payload = { 0 };
 	struct jsonw w;
@@ -72,6 +72,10 @@ announce_shutdown(struct segment *segment, const char *reason)
 	jsonw_object(&w);
 	jsonw_key(&w, "reason");
 	jsonw_cstr(&w, reason);
+	if (restart_expected_ms > 0) {
+		jsonw_key(&w, "restartExpectedMs");
+		jsonw_uint(&w, restart_expected_ms);
+	}
 	jsonw_object_end(&w);
 	r = buf_status(&payload);
 	if (r == 0)

@@ -14,6 +14,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "bus/counters.h"
+#include "bus/obituary.h"
 #include "bus/roster.h"
 #include "bus/segment.h"
 #include "supervisor/spawn.h"
@@ -240,12 +242,28 @@ log_end(const struct child *child, pid_t pid, int status, const char *what_now)
 	log_at(level, 0, "%s (pid %d) %s%s", child->name, pid, text, what_now);
 }
 
+/* What the ledger says of the connections that the process had: only one that was killed had any. */
+static void
+write_obituaries(const struct child *child, int status)
+{
+	struct segment *segment = child->context->shared.segment;
+	struct counters *own = segment_counters(segment, segment_supervisor_slot(segment));
+	char end[96], reason[160];
+
+	describe_end(status, end, sizeof(end));
+	(void)snprintf(reason, sizeof(reason), "%s (pid %d) %s", child->name, child->pid, end);
+	counters_add(&own->closes_by_cause[LEDGER_WORKER_DIED],
+	    obituary_write(segment_ledger(segment), segment_directory(segment), child->slot,
+		LEDGER_WORKER_DIED, reason));
+}
+
 /* The process left nothing that another could stumble over. */
 static void
-clean_up(struct child *child, bool will_restart)
+clean_up(struct child *child, int status, bool will_restart)
 {
 	close_control(child);
 	(void)event_del(&child->timer);
+	write_obituaries(child, status);
 	child->pid = 0;
 	roster_end(roster_of(child), child->slot, will_restart);
 	segment_clear_slot(child->context->shared.segment, child->slot);
@@ -263,7 +281,7 @@ restart(struct child *child, pid_t pid, int status)
 		(void)snprintf(
 		    what_now, sizeof(what_now), ": it is started again in %u ms", wait_ms);
 	log_end(child, pid, status, what_now);
-	clean_up(child, true);
+	clean_up(child, status, true);
 	start_later(child, wait_ms);
 }
 
@@ -272,7 +290,7 @@ static void
 end_retirement(struct child *child, pid_t pid, int status)
 {
 	log_end(child, pid, status, ": it was to retire");
-	clean_up(child, false);
+	clean_up(child, status, false);
 	child->state = CHILD_EMPTY;
 	if (child->is_wanted)
 		child_start(child);
@@ -285,7 +303,7 @@ child_ended(struct child *child, int status)
 
 	if (child->context->stopping) {
 		log_end(child, pid, status, "");
-		clean_up(child, false);
+		clean_up(child, status, false);
 		child->state = CHILD_ENDED;
 		return;
 	}
@@ -296,7 +314,7 @@ child_ended(struct child *child, int status)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == INHERIT_REFUSED) {
 		log_end(child, pid, status,
 		    ": it cannot work with this configuration, and is not started again");
-		clean_up(child, false);
+		clean_up(child, status, false);
 		child->state = CHILD_REFUSED;
 		return;
 	}

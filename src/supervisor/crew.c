@@ -97,12 +97,25 @@ crew_set_log(struct crew *crew, int log_fd)
 void
 crew_resize(struct crew *crew, unsigned wanted, uint32_t retire_timeout_ms)
 {
+	unsigned have = 0;
+
 	crew->wanted = wanted;
-	for (unsigned i = 0; i < wanted; i++)
-		child_want(&crew->children[i]);
-	for (unsigned i = wanted; i < crew->count; i++)
-		if (crew->children[i].is_wanted)
-			child_retire(&crew->children[i], retire_timeout_ms);
+	/* Whoever is there stays, though relief may have left a gap: one that refused tries again. */
+	for (unsigned i = 0; i < crew->count; i++)
+		if (crew->children[i].is_wanted) {
+			child_want(&crew->children[i]);
+			have++;
+		}
+	for (unsigned i = 0; i < crew->count && have < wanted; i++)
+		if (!crew->children[i].is_wanted) {
+			child_want(&crew->children[i]);
+			have++;
+		}
+	for (unsigned i = crew->count; i > 0 && have > wanted; i--)
+		if (crew->children[i - 1].is_wanted) {
+			child_retire(&crew->children[i - 1], retire_timeout_ms);
+			have--;
+		}
 }
 
 void

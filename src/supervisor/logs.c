@@ -14,6 +14,8 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "bus/loglines.h"
+#include "bus/segment.h"
 #include "conf/data.h"
 #include "sys/guarded.h"
 #include "sys/journal.h"
@@ -119,6 +121,19 @@ logs_reopen(const struct conf *conf, int *fd, struct buf *reason)
 	(void)close(log_set_file(opened));
 	*fd = opened;
 	return 0;
+}
+
+static void
+on_line(void *arg, enum log_level level, struct span line)
+{
+	loglines_add(arg, level, line);
+}
+
+void
+logs_tap(struct segment *segment)
+{
+	log_set_tap(
+	    segment != NULL ? on_line : NULL, segment != NULL ? segment_loglines(segment) : NULL);
 }
 
 void

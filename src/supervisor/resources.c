@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -33,7 +34,8 @@ enum {
 	BUSY_TRIES = 100,      /* of 10 ms each */
 	WORKER_SLOTS_MIN = 64, /* so that a reload may raise the number of workers */
 	SPARE_FILES = 64,      /* beside connections and bells: log, listeners, epoll, files read */
-	LOCAL_BACKLOG = 128,   /* of run/gateway.sock */
+	MIB = 1024 * 1024,
+	LOCAL_BACKLOG = 128, /* of run/gateway.sock */
 	LOCAL_CONNECTIONS =
 	    64, /* places in the directory for its clients, beyond max_connections */
 };
@@ -64,14 +66,44 @@ explain_path(const char *what, const char *path, int error, struct buf *reason)
 	return error;
 }
 
+static struct segment_layout
+layout_of(const struct resources *res)
+{
+	const struct conf_gateway *conf = &res->conf->gateway;
+
+	return (struct segment_layout){
+		.worker_slots = (uint32_t)max_size(res->workers, WORKER_SLOTS_MIN),
+		.ring_bytes = conf->ring_bytes,
+		.mailbox_bytes = conf->mailbox_bytes,
+		.max_connections = conf->max_connections + LOCAL_CONNECTIONS,
+	};
+}
+
+/* What of the segment is there already counts as free, for it is given back. */
+static void
+explain_no_room(const struct resources *res, struct buf *reason)
+{
+	const struct segment_layout layout = layout_of(res);
+	uint64_t wanted = 0, room = 0;
+	struct statvfs fs;
+
+	(void)!segment_bytes_wanted(&layout, res->workers, &wanted);
+	if (statvfs("/dev/shm", &fs) == 0)
+		room = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (res->segment != NULL)
+		room += segment_bytes_reserved(res->segment);
+	buf_printf(reason,
+	    "No room in /dev/shm for the shared segment %s: it takes %" PRIu64 " MiB, and %" PRIu64
+	    " MiB are free; make it larger, or lower gateway.ring_bytes, gateway.mailbox_bytes or "
+	    "gateway.workers",
+	    res->segment_name, (wanted + MIB - 1) / MIB, room / MIB);
+}
+
 static int
 explain_segment(const struct resources *res, int error, struct buf *reason)
 {
 	if (error == -ENOSPC || error == -ENOMEM)
-		buf_printf(reason,
-		    "No room in /dev/shm for the shared segment %s: make it larger, or lower "
-		    "gateway.ring_bytes or gateway.mailbox_bytes",
-		    res->segment_name);
+		explain_no_room(res, reason);
 	else if (error == -EBUSY)
 		buf_printf(reason,
 		    "The shared segment %s belongs to a gateway that still runs, though it does "
@@ -292,13 +324,7 @@ open_or_adopt(struct resources *res, const struct segment_layout *layout)
 static int
 open_segment(struct resources *res, struct buf *reason)
 {
-	const struct conf_gateway *conf = &res->conf->gateway;
-	const struct segment_layout layout = {
-		.worker_slots = (uint32_t)max_size(res->workers, WORKER_SLOTS_MIN),
-		.ring_bytes = conf->ring_bytes,
-		.mailbox_bytes = conf->mailbox_bytes,
-		.max_connections = conf->max_connections + LOCAL_CONNECTIONS,
-	};
+	const struct segment_layout layout = layout_of(res);
 	int r;
 
 	r = paths_segment_name(res->conf->home, geteuid(), res->segment_name);
@@ -434,6 +460,7 @@ resources_open(const struct conf *conf, bool foreground, struct handover *handov
 		resources_close(&res, RESOURCES_LEAVE);
 		return r;
 	}
+	logs_tap(res.segment);
 	log_resources(&res);
 	handover_close(&res.handover);
 	*ret = res;
@@ -450,6 +477,7 @@ resources_close(struct resources *res, enum resources_fate fate)
 		(void)close(res->unix_fd);
 	}
 	if (res->segment != NULL) {
+		logs_tap(NULL);
 		segment_close(res->segment);
 		if (fate == RESOURCES_REMOVE || res->origin == SEGMENT_CREATED)
 			(void)!segment_unlink(res->segment_name);

@@ -10,12 +10,14 @@
 #include <unistd.h>
 
 static int
-next_signal(const struct signals *signals)
+next_signal(struct signals *signals)
 {
 	struct signalfd_siginfo info;
 
-	return read(signals->fd, &info, sizeof(info)) == (ssize_t)sizeof(info) ? (int)info.ssi_signo
-									       : 0;
+	if (read(signals->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return 0;
+	signals->value = info.ssi_code == SI_QUEUE ? info.ssi_int : 0;
+	return (int)info.ssi_signo;
 }
 
 static void

@@ -34,13 +34,15 @@
 #include "supervisor/reload.h"
 #include "supervisor/resources.h"
 #include "supervisor/service.h"
+#include "supervisor/rotation.h"
 #include "supervisor/signals.h"
 #include "supervisor/watch.h"
 #include "sys/proctitle.h"
 
 enum {
-	EARLY_DEATHS_MAX = 5,  /* of one worker, before the gateway was ever ready: hopeless */
-	DRAIN_GRACE_MS = 2000, /* beyond drain_timeout_ms */
+	EARLY_DEATHS_MAX = 5,	    /* of one worker, before the gateway was ever ready: hopeless */
+	DRAIN_GRACE_MS = 2000,	    /* beyond drain_timeout_ms */
+	RESTART_EXPECTED_MS = 3000, /* when nothing is in flight for long */
 	STATUS_FAILED = 1,
 	STATUS_REFUSED = INHERIT_REFUSED,
 };
@@ -61,6 +63,7 @@ struct supervisor {
 	struct watch watch;
 	struct reload reload;
 	struct service service;
+	struct rotation rotation;
 	struct event patience; /* ends in STOPPING: who has not ended by then is killed */
 };
 
@@ -132,7 +135,7 @@ on_patience_ended(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-stop_gracefully(struct supervisor *s)
+stop_gracefully(struct supervisor *s, bool restarts)
 {
 	uint32_t drain_ms = s->resources.conf->gateway.drain_timeout_ms,
 		 wait_ms = drain_ms + DRAIN_GRACE_MS;
@@ -143,7 +146,8 @@ stop_gracefully(struct supervisor *s)
 	service_stopping(&s->service, wait_ms);
 	reload_close(&s->reload);
 	roster_set_stopping(segment_roster(s->resources.segment));
-	r = announce_shutdown(s->resources.segment, "stopping");
+	r = announce_shutdown(s->resources.segment, restarts ? "restarting" : "stopping",
+	    restarts ? RESTART_EXPECTED_MS : 0);
 	if (r < 0)
 		log_warning("gateway.shutdown could not be published: %s", strerror(-r));
 	crew_drain(&s->crew, drain_ms);
@@ -223,25 +227,9 @@ on_stop_signal(struct supervisor *s, int number)
 	if (s->phase == PHASE_STARTING)
 		tell_ready(s, "Stopped before it was ready");
 	if (graceful)
-		stop_gracefully(s);
+		stop_gracefully(s, s->signals.value == SUPERVISOR_RESTARTS);
 	else
 		stop_at_once(s);
-}
-
-static void
-reopen_log(struct supervisor *s)
-{
-	struct buf reason = { 0 };
-
-	if (s->resources.log_fd < 0)
-		log_info("there is no log file to be opened again");
-	else if (logs_reopen(s->resources.conf, &s->resources.log_fd, &reason) < 0)
-		log_error("%.*s", SPAN_ARGS(buf_span(&reason)));
-	else {
-		crew_set_log(&s->crew, s->resources.log_fd);
-		log_info("the log file was opened again");
-	}
-	buf_fini(&reason);
 }
 
 static void
@@ -262,7 +250,7 @@ on_signal(int number, void *arg)
 		reload_want(&s->reload);
 		break;
 	case SIGUSR1:
-		reopen_log(s);
+		rotation_reopen(&s->rotation);
 		break;
 	default:
 		log_info("signal ignored: %s", strsignal(number));
@@ -301,6 +289,8 @@ prepare_loop(struct supervisor *s)
 	if (r == 0)
 		r = watch_start(&s->watch, s->base, &s->crew, &s->service);
 	if (r == 0)
+		r = rotation_start(&s->rotation, s->base, &s->resources, &s->crew);
+	if (r == 0)
 		r = reload_init(
 		    &s->reload, s->base, s->options->reload, &s->resources, &s->crew, &s->service);
 	return r;
@@ -328,6 +318,7 @@ static void
 tear_down(struct supervisor *s)
 {
 	watch_stop(&s->watch);
+	rotation_stop(&s->rotation);
 	reload_close(&s->reload);
 	crew_fini(&s->crew);
 	signals_unwatch(&s->signals);

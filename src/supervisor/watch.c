@@ -16,8 +16,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "bus/counters.h"
 #include "bus/roster.h"
 #include "bus/segment.h"
+#include "conf/data.h"
 #include "supervisor/crew.h"
 #include "supervisor/service.h"
 #include "sys/process.h"
@@ -65,34 +67,45 @@ check_locks(const struct watch *watch)
 		child_kill(child, "stands still with a lock of the shared segment");
 }
 
-static void
-sample(struct roster *roster, unsigned slot, pid_t pid)
+/* False: there is no such process any more, or /proc cannot be read. */
+static bool
+sample(struct roster *roster, unsigned slot, pid_t pid, struct roster_usage *ret)
 {
-	uint64_t rss_bytes, open_fds;
-
-	if (pid == 0 || process_rss_bytes(pid, &rss_bytes) < 0 ||
-	    process_open_fds(pid, &open_fds) < 0)
-		return;
-	roster_set_usage(roster, slot, rss_bytes, open_fds);
+	if (pid == 0 || process_rss_bytes(pid, &ret->rss_bytes) < 0 ||
+	    process_own_bytes(pid, &ret->own_bytes) < 0 ||
+	    process_open_fds(pid, &ret->open_fds) < 0)
+		return false;
+	roster_set_usage(roster, slot, ret);
+	return true;
 }
 
 static void
 sample_all(struct watch *watch, uint64_t now_ms)
 {
+	const struct conf_gateway *conf = &watch->crew->context.shared.conf->gateway;
 	struct roster *roster = segment_roster(segment_of(watch));
+	struct roster_usage usage;
 
 	if (now_ms < watch->sample_ms)
 		return;
 	watch->sample_ms = now_ms + SAMPLE_MS;
-	sample(roster, segment_supervisor_slot(segment_of(watch)), getpid());
-	for (unsigned i = 0; i < watch->crew->count; i++)
-		sample(roster, watch->crew->children[i].slot, watch->crew->children[i].pid);
+	(void)sample(roster, segment_supervisor_slot(segment_of(watch)), getpid(), &usage);
+	for (unsigned i = 0; i < watch->crew->count; i++) {
+		struct child *child = &watch->crew->children[i];
+
+		/* What of its memory is its own decides whether it may stay. */
+		if (sample(roster, child->slot, child->pid, &usage))
+			relief_consider(&watch->relief, watch->crew, child, usage.own_bytes,
+			    conf->worker_max_rss);
+	}
 }
 
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct watch *watch = arg;
+	unsigned own_slot = segment_supervisor_slot(segment_of(watch));
+	struct counters *own = segment_counters(segment_of(watch), own_slot);
 	uint64_t now_ms = clock_mono_ms();
 
 	(void)fd;
@@ -100,8 +113,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	if (now_ms - watch->ticked_ms > LATE_MS)
 		watch->excused_ms = now_ms;
 	watch->ticked_ms = now_ms;
-	roster_beat(
-	    segment_roster(segment_of(watch)), segment_supervisor_slot(segment_of(watch)), now_ms);
+	roster_beat(segment_roster(segment_of(watch)), own_slot, now_ms);
+	counters_add(&own->log_lines_lost, log_take_lost());
 	for (unsigned i = 0; i < watch->crew->count; i++)
 		check_heartbeat(watch, &watch->crew->children[i], now_ms);
 	check_locks(watch);
@@ -110,6 +123,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		log_warning("keys of TLS sessions could not be changed: out of memory");
 	sample_all(watch, now_ms);
 	service_tick(watch->service, watch->crew, now_ms);
+	relief_tick(&watch->relief, watch->crew,
+	    watch->crew->context.shared.conf->gateway.drain_timeout_ms);
 }
 
 int

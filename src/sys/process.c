@@ -21,6 +21,7 @@ enum {
 	STAT_FIELD_STATE = 3,  /* the fields of /proc/PID/stat, counted from 1 as in proc(5) */
 	STAT_FIELD_START = 22, /* those from 3 on come behind the name */
 	STATM_FIELD_RSS = 2,
+	STATM_FIELD_SHARED = 3, /* of that: with files and shared memory behind it */
 };
 
 static int
@@ -75,6 +76,24 @@ process_rss_bytes(pid_t pid, uint64_t *ret_bytes)
 	if (parse_u64(field(statm, 1, STATM_FIELD_RSS), UINT64_MAX >> 16, &pages) < 0)
 		return -EBADMSG;
 	*ret_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	return 0;
+}
+
+int
+process_own_bytes(pid_t pid, uint64_t *ret_bytes)
+{
+	uint64_t resident, shared;
+	struct span statm;
+	char text[256];
+	int r;
+
+	r = read_proc(pid, "statm", text, sizeof(text), &statm);
+	if (r < 0)
+		return r;
+	if (parse_u64(field(statm, 1, STATM_FIELD_RSS), UINT64_MAX >> 16, &resident) < 0 ||
+	    parse_u64(field(statm, 1, STATM_FIELD_SHARED), UINT64_MAX >> 16, &shared) < 0)
+		return -EBADMSG;
+	*ret_bytes = (resident > shared ? resident - shared : 0) * (uint64_t)sysconf(_SC_PAGESIZE);
 	return 0;
 }
 

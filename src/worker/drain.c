@@ -61,12 +61,12 @@ static void
 close_one(const struct drain *drain, struct gateway *g, struct connection *c)
 {
 	if (!drain->retiring) {
-		connection_close(c, 1001, "The gateway stops");
+		connection_close(c, LEDGER_DRAIN, 1001, "The gateway stops");
 		return;
 	}
 	if (c->state == CONNECTION_OPEN && c->audience != NULL)
 		notice_retirement(c, catchup_seq(c), g->level_at_ms);
-	connection_close(c, 1012, "This worker retires; come back at once");
+	connection_close(c, LEDGER_RETIRE, 1012, "This worker retires; come back at once");
 }
 
 /* How many may be closed in this tick. */
@@ -126,5 +126,6 @@ drain_abort_all(struct gateway *g)
 	struct list *first;
 
 	while ((first = list_first(&g->connections)) != NULL)
-		connection_abort(container_of(first, struct connection, link), "The process ends");
+		connection_abort(container_of(first, struct connection, link),
+		    g->draining ? LEDGER_DRAIN : LEDGER_RETIRE, "The process ends");
 }

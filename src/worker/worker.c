@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "bus/bell.h"
+#include "bus/counters.h"
 #include "bus/ring.h"
 #include "bus/roster.h"
 #include "bus/segment.h"
@@ -34,6 +35,7 @@
 #include "gateway/switchboard.h"
 #include "gateway/direct.h"
 #include "gateway/fanout.h"
+#include "gateway/parting.h"
 #include "gateway/peers.h"
 #include "gateway/poller.h"
 #include "gateway/publisher.h"
@@ -100,6 +102,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	roster_beat(w->gateway.roster, w->gateway.slot, now_ms);
+	counters_add(&w->gateway.counters->log_lines_lost, log_take_lost());
 	if (w->gateway.tickets != NULL && tickets_advance(w->gateway.tickets, now_ms) < 0)
 		log_warning("keys of TLS sessions could not be changed: out of memory");
 	if (w->acceptor != NULL)
@@ -209,6 +212,8 @@ gateway_init(struct gateway *g, const struct inherit *inherit)
 	g->visitors = segment_visitors(g->segment);
 	g->providers = segment_providers(g->segment);
 	g->idempotency = segment_idempotency(g->segment);
+	g->ledger = segment_ledger(g->segment);
+	g->on_parting = parting_note;
 	g->counters = segment_counters(g->segment, g->slot);
 	list_init(&g->connections);
 	list_init(&g->dirty);

@@ -49,6 +49,7 @@ class Follower(asyncio.Protocol):
         self.storm, self.number = storm, number
         self.seen, self.sessions, self.position, self.epoch = [], 0, None, None
         self.first = None
+        self.moves, self.retirements = False, 0  # whether it goes by itself; closed with 1012 so often
         self.reset()
 
     def reset(self):
@@ -135,8 +136,10 @@ class Follower(asyncio.Protocol):
             await asyncio.get_running_loop().create_connection(
                 lambda: self, "127.0.0.1", self.storm.port, ssl=self.storm.gateway.ssl)
             code = await self.gone
-            if not self.storm.stopping and not (self.storm.resize and code == 1012):
+            self.retirements += code == 1012
+            if not self.storm.stopping and not self.moves and not (self.storm.resize and code == 1012):
                 self.storm.fault(f"follower {self.number} was closed: {code}")
+            self.moves = False
 
 
 class Watcher:
@@ -319,7 +322,7 @@ class Storm:
         self.gateway.start()
         self.port = self.gateway.port
         try:
-            followers = [Follower(self, n) for n in range(self.counts)]
+            followers = self.followers = [Follower(self, n) for n in range(self.counts)]
             following = [asyncio.ensure_future(f.run()) for f in followers]
             while not all(f.first is not None for f in followers):
                 await asyncio.sleep(0.01)

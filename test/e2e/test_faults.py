@@ -332,7 +332,7 @@ def test_an_idle_gateway_does_not_spin_after_faults(faulty):
 
 # --- files --------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS, errno.EIO])
 def test_a_log_that_cannot_be_written(faulty, error):
     """The gateway serves, and says afterwards how much is missing."""
     gateway = faulty(log_level="debug", workers=1)  # or another one could write what comes next
@@ -348,6 +348,7 @@ def test_a_log_that_cannot_be_written(faulty, error):
     assert missing > 0
     gateway.shim.lift("write")
     wait_for(lambda: told() >= missing, "the log to say how much is missing")
+    wait_for(lambda: gateway.metrics()["lurkbot_log_lines_lost_total"] >= missing, "them to be counted")
     # Standard error was another sink, which took all of them.
     assert not gateway.lines_with("could not be written")
 

@@ -390,6 +390,7 @@ main(void)
 	walk_all(directory_scenarios);
 	walk_all(visitors_scenarios);
 	walk_all(providers_scenarios);
+	walk_all(ledger_scenarios);
 	walk_all(wake_scenarios);
 	fprintf(stderr, "%u crash points, each killed and stopped; %u failures\n", walk.points,
 	    walk.failures);

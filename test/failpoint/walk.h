@@ -59,6 +59,7 @@ extern const struct scenario mailbox_scenarios[];
 extern const struct scenario directory_scenarios[];
 extern const struct scenario visitors_scenarios[];
 extern const struct scenario providers_scenarios[];
+extern const struct scenario ledger_scenarios[];
 extern const struct scenario wake_scenarios[];
 
 /* Invariant `name` (I1, I2...: see the page) was looked at, and held or not. */

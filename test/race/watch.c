@@ -52,7 +52,7 @@ look_around(struct seat *seat)
 	(void)ring_last_at_ms(seat->ring);
 	roster_get_gateway(seat->roster, &gateway);
 	for (unsigned slot = 0; slot < RACE_WORKERS; slot++) {
-		roster_set_usage(seat->roster, slot, head, slot);
+		roster_set_usage(seat->roster, slot, &(struct roster_usage){ head, head, slot });
 		(void)ring_reader_seq(seat->ring, slot);
 		(void)ring_reader_lost(seat->ring, slot);
 		(void)directory_count(seat->directory, slot);

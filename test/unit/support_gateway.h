@@ -34,6 +34,7 @@
 #include "gateway/switchboard.h"
 #include "gateway/fanout.h"
 #include "gateway/httpd.h"
+#include "gateway/parting.h"
 #include "gateway/peers.h"
 #include "gateway/publisher.h"
 #include "gateway/recent.h"
@@ -84,7 +85,8 @@ stage_gateway_fini(struct gateway *g)
 	struct list *first;
 
 	while ((first = list_first(&g->connections)) != NULL)
-		connection_abort(container_of(first, struct connection, link), "the stage ends");
+		connection_abort(
+		    container_of(first, struct connection, link), LEDGER_ADMIN, "the stage ends");
 	connections_bury(g);
 	traffic_free_spares(g);
 	switchboard_fini(g);
@@ -127,6 +129,8 @@ stage_gateway_init(struct gateway *g, unsigned slot)
 	g->visitors = segment_visitors(g->segment);
 	g->providers = segment_providers(g->segment);
 	g->idempotency = segment_idempotency(g->segment);
+	g->ledger = segment_ledger(g->segment);
+	g->on_parting = parting_note;
 	g->counters = segment_counters(g->segment, slot);
 	list_init(&g->connections);
 	list_init(&g->dirty);

@@ -260,6 +260,7 @@ test_full_pipe_loses_whole_lines(void **state)
 
 	(void)state;
 	configure(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+	(void)log_take_lost();
 	for (int i = 0; i < 2000; i++)
 		log_info("%0100d", i);
 	while ((len = take()) > 0) {
@@ -276,6 +277,51 @@ test_full_pipe_loses_whole_lines(void **state)
 	log_info("and again");
 	take();
 	assert_string_equal(behind_time(got), " info  worker 0 and again\n");
+	assert_int_equal(log_take_lost(), 2000 - lines);
+	assert_int_equal(log_take_lost(), 0);
+}
+
+struct tapped {
+	enum log_level level;
+	char text[LOG_LINE_MAX + 1];
+	unsigned count;
+};
+
+static void
+on_line(void *arg, enum log_level level, struct span line)
+{
+	struct tapped *tapped = arg;
+
+	tapped->level = level;
+	memcpy(tapped->text, line.p, line.n);
+	tapped->text[line.n] = '\0';
+	tapped->count++;
+}
+
+/* Each line that is enabled is told whole and without its newline, whatever sinks there are. */
+static void
+test_a_tap_is_told(void **state)
+{
+	struct tapped tapped = { 0 };
+
+	(void)state;
+	configure(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+	log_set_tap(on_line, &tapped);
+	log_debug("not this");
+	log_conn_warning(0x9f1c2ab4, "but this");
+	assert_int_equal(tapped.count, 1);
+	assert_int_equal(tapped.level, LOG_LEVEL_WARNING);
+	assert_string_equal(behind_time(tapped.text), " warning worker 0 [9f1c2ab4] but this");
+	take();
+	assert_int_equal(strlen(got), strlen(tapped.text) + 1);
+	log_configure(&(struct log_setup){
+	    .level = LOG_LEVEL_INFO, .format = LOG_FORMAT_TEXT, .file_fd = -1, .stderr_fd = -1 });
+	log_error("%05000d", 1);
+	assert_int_equal(tapped.count, 2);
+	assert_int_equal(strlen(tapped.text), LOG_LINE_MAX - 1);
+	log_set_tap(NULL, NULL);
+	log_error("nobody hears it");
+	assert_int_equal(tapped.count, 2);
 }
 
 /* Like a full disk: files may grow to that many bytes, then a write takes only a part. */
@@ -365,6 +411,7 @@ main(void)
 		log_test(test_another_file),
 		log_test(test_keeps_errno_and_reads_it),
 		log_test(test_full_pipe_loses_whole_lines),
+		log_test(test_a_tap_is_told),
 		log_test(test_full_disk_tears_no_second_line),
 		log_test(test_needs_no_memory),
 		log_test(test_limit),

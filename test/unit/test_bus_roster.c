@@ -24,13 +24,14 @@ test_life_of_a_slot(void **state)
 	assert_int_equal(roster_start(roster, 1, 4711, 1000, 20), 1);
 	roster_set_state(roster, 1, ROSTER_SERVING);
 	roster_beat(roster, 1, 25);
-	roster_set_usage(roster, 1, 123456, 17);
+	roster_set_usage(roster, 1, &(struct roster_usage){ 123456, 12345, 17 });
 	roster_get(roster, 1, &entry);
 	assert_int_equal(entry.pid, 4711);
 	assert_int_equal(entry.state, ROSTER_SERVING);
 	assert_int_equal(entry.started_real_ms, 1000);
 	assert_int_equal(entry.heartbeat_mono_ms, 25);
 	assert_int_equal(entry.rss_bytes, 123456);
+	assert_int_equal(entry.own_bytes, 12345);
 	assert_int_equal(entry.open_fds, 17);
 
 	roster_end(roster, 1, true);
@@ -39,6 +40,7 @@ test_life_of_a_slot(void **state)
 	assert_int_equal(entry.pid, 0);
 	assert_int_equal(entry.restarts, 1);
 	assert_int_equal(entry.rss_bytes, 0);
+	assert_int_equal(entry.own_bytes, 0);
 	assert_int_equal(roster_start(roster, 1, 0, 2000, 30), 2);
 	roster_set_pid(roster, 1, 4712);
 	assert_int_equal(roster_generation(roster, 1), 2);
@@ -93,7 +95,7 @@ test_slots_that_are_none(void **state)
 	assert_int_equal(roster_start(roster, none, 1, 1, 1), 0);
 	roster_set_pid(roster, none, 1);
 	roster_set_state(roster, none, ROSTER_SERVING);
-	roster_set_usage(roster, none, 1, 1);
+	roster_set_usage(roster, none, &(struct roster_usage){ 1, 1, 1 });
 	roster_beat(roster, none, 1);
 	roster_end(roster, none, true);
 	roster_get(roster, none, &entry);

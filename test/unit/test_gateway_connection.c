@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "bus/counters.h"
 #include "conf/conf.h"
+#include "gateway/parting.h"
 #include "gateway/auth.h"
 #include "gateway/connection.h"
 #include "gateway/connections.h"
@@ -39,6 +40,7 @@ static struct conf conf;
 static struct gateway g;
 static struct buf sent, received;
 static int peer;
+static void *ledger_memory;
 
 static void
 open_one(void)
@@ -75,6 +77,10 @@ set_up(void **state)
 	g = (struct gateway){ .conf = &conf, .poller = poller_new(connection_on_ready) };
 	g.counters = aligned_alloc(64, sizeof(struct counters));
 	memset(g.counters, 0, sizeof(struct counters));
+	ledger_memory = aligned_alloc(64, (ledger_bytes() + 63) / 64 * 64);
+	g.ledger = ledger_new(ledger_memory);
+	ledger_format(g.ledger);
+	g.on_parting = parting_note;
 	list_init(&g.connections);
 	list_init(&g.dirty);
 	list_init(&g.graveyard);
@@ -120,6 +126,8 @@ tear_down(void **state)
 	auth_free(g.auth);
 	free(g.read_buffer);
 	free(g.counters);
+	ledger_free(g.ledger);
+	free(ledger_memory);
 	buf_fini(&g.text);
 	buf_fini(&g.reply);
 	buf_fini(&sent);
@@ -292,7 +300,7 @@ refuse_message(struct connection *c, struct span text, bool binary)
 {
 	(void)text;
 	(void)binary;
-	connection_close(c, 1008, "Nothing is right here");
+	connection_close(c, LEDGER_ADMIN, 1008, "Nothing is right here");
 }
 
 /* The peer says goodbye in the segment that made us close: nothing more has to be waited for. */
@@ -401,9 +409,9 @@ end_neighbours(struct connection *c, void *arg)
 	for (unsigned i = 0; i < VISITED; i++) {
 		if (visit->all[i] != c)
 			continue;
-		connection_abort(c, "itself");
-		connection_abort(visit->all[(i + 1) % VISITED], "behind");
-		connection_abort(visit->all[(i + VISITED - 1) % VISITED], "before");
+		connection_abort(c, LEDGER_ADMIN, "itself");
+		connection_abort(visit->all[(i + 1) % VISITED], LEDGER_ADMIN, "behind");
+		connection_abort(visit->all[(i + VISITED - 1) % VISITED], LEDGER_ADMIN, "before");
 	}
 	return visit->count != visit->stop_after;
 }

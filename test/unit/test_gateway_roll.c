@@ -127,7 +127,7 @@ test_what_is_told_of_a_connection(void **state)
 	snprintf(should, sizeof(should),
 	    "[{\"connId\":\"%08" PRIx32 "\",\"client\":{\"id\":\"one\",\"version\":\"2\","
 	    "\"platform\":\"p\",\"mode\":\"web\"},\"caps\":[\"a\",\"b\"],\"worker\":2,"
-	    "\"remote\":\"127.0.0.1:5\",\"connectedAt\":1706700000000,\"provides\":[]}]",
+	    "\"remote\":\"127.0.0.1:5\",\"connectedAt\":1706700000000,\"lag\":0,\"provides\":[]}]",
 	    id_of(0));
 	assert_true(span_is(buf_span(&text), should));
 	buf_fini(&text);
