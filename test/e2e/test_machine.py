@@ -52,8 +52,8 @@ def test_a_full_dev_shm_is_one_clear_line(tmp_path, mib):
 
 @pytest.mark.skipif(not can_mount(), reason="no namespaces here")
 def test_two_workers_have_room_where_a_container_has_64_mb(tmp_path):
-    """README says so: the segment with the defaults and two workers fits."""
-    gateway = Gateway(tmp_path / "home", workers=2, ring_bytes=32 << 20)
+    """README says so: the segment with half of the default ring and two workers fits."""
+    gateway = Gateway(tmp_path / "home", workers=2, ring_bytes=16 << 20)
     process = in_small_shm(gateway, 64)
     lines = []
     for line in process.stderr:

@@ -163,7 +163,7 @@ def test_scopes_are_not_taken_from_the_frame(guarded):
         return first, refused
     first, refused = asyncio.run(run())
     assert first["features"]["methods"] == [
-        "connections.list", "events.history", "events.subscribe", "health", "methods.list",
+        "channels.list", "connections.list", "events.history", "events.subscribe", "health", "methods.list",
         "sessions.list", "status"]
     assert refused["error"]["details"]["reason"] == "forbidden"
 
@@ -186,7 +186,8 @@ def test_events_that_may_be_published(guarded):
 
 def test_nothing_is_told_to_who_may_not_read(guarded):
     first, _ = answer(guarded, auth={"token": NOTHING})
-    assert first["features"]["methods"] == [] and first["snapshot"]["sessions"] == []
+    assert first["features"]["methods"] == ["provider.register"]
+    assert first["snapshot"] == {"sessions": [], "cronJobs": [], "channels": []}
 
 
 @pytest.mark.parametrize("bearer", [NOTHING, jwt(CLAIMS)], ids=["provider", "jwt-without-scopes"])
