@@ -306,7 +306,7 @@ log_write(enum log_level level, uint32_t conn_id, const char *fmt, ...)
 	line_begin(&line, level, conn_id);
 	line_end(&line, span_cstr(message));
 	if (state.tap != NULL)
-		state.tap(state.tap_arg, level, span_make(line.bytes + 1, line.len - 1));
+		state.tap(state.tap_arg, level, span_make(line.bytes + HEAD_LEN, line.len - 1));
 	sink_write(&state.file, &line);
 	sink_write(&state.standard_error, &line);
 	errno = saved_errno;
