@@ -137,7 +137,8 @@ def test_a_word_that_has_begun(offers):
 
 
 def test_options_are_those_of_the_verb(offers):
-    assert offers("lurkbot gateway start --log-") == {"--log-file", "--log-level", "--log-format"}
+    assert offers("lurkbot gateway start --log-") == {
+        "--log-file", "--log-level", "--log-format", "--log-max-bytes", "--log-keep"}
     assert offers("lurkbot daemon install --") >= {"--port", "--bind", "--workspace", "--config"}
     assert not offers("lurkbot gateway status --log-")
 

@@ -173,10 +173,11 @@ use_roster(struct stage *stage, struct feed *feed)
 	struct roster_entry entry;
 	uint32_t before = roster_generation(stage->roster, slot);
 	uint32_t generation = roster_start(stage->roster, slot, 1, 2, 3);
+	const struct roster_usage usage = { feed_wild(feed), feed_wild(feed), feed_wild(feed) };
 
 	must((generation == 0) == (slot == SLOTS));
 	must(slot == SLOTS || (generation != before && generation != 0));
-	roster_set_usage(stage->roster, slot, feed_wild(feed), feed_wild(feed));
+	roster_set_usage(stage->roster, slot, &usage);
 	roster_beat(stage->roster, slot, feed_wild(feed));
 	roster_end(stage->roster, slot, feed_byte(feed) % 2 == 0);
 	roster_get(stage->roster, slot, &entry);
