@@ -8,7 +8,7 @@ import signal
 import pytest
 import websockets
 
-from gateway import PATIENCE, connect, wait_for
+from gateway import connect, wait_for
 from sse import open_stream
 from test_api import call, holder
 from test_resume import mute, run, take
