@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "bus/bell.h"
+#include "bus/providers.h"
 #include "race.h"
 
 enum { RESERVE_BYTES = 200, SHARE = 64 };
@@ -206,6 +207,8 @@ look_around(struct reader *r)
 		CHECK_RACE(
 		    seat->race, seat->race->life_notes[life] == race_note(RACE_MORTAL, life));
 	roster_beat(seat->roster, seat->slot, clock_mono_ms());
+	/* There are no providers here, but who dies is news of them: who does not look never sleeps. */
+	(void)providers_news(segment_providers(seat->race->segment), seat->slot);
 }
 
 /* Nobody sleeps over work: who was not called in all that time must have had none. */

@@ -241,13 +241,14 @@ static void
 one_that_slept_writes_nothing(void **state)
 {
 	const struct bus *bus = *state;
-	struct {
-		alignas(64) char bytes[CELLS_HEADER_BYTES + 4 * 8 * sizeof(uint64_t)];
-	} memory = { 0 };
-	struct cells cells = { (void *)&memory, 4, 8 };
-	uint64_t record[6] = { 1 }, read[6], slow = cells_take(&cells, 1);
+	uint64_t *memory = aligned_alloc(CELLS_HEADER_BYTES, (size_t)cells_bytes(4, 8));
+	struct cells cells = { (void *)memory, 4, 8 };
+	uint64_t record[6] = { 1 }, read[6], slow;
 
 	assert_non_null(bus);
+	assert_non_null(memory);
+	cells_format(&cells);
+	slow = cells_take(&cells, 1);
 	for (unsigned i = 0; i < 4; i++) {
 		record[0] = 10 + i;
 		cells_put(&cells, cells_take(&cells, 1), record);
@@ -258,8 +259,9 @@ one_that_slept_writes_nothing(void **state)
 	assert_true(cells_get(&cells, 5, read));
 	assert_int_equal(read[0], 13);
 	/* And where it had begun before it slept, the check finds what it did. */
-	memory.bytes[CELLS_HEADER_BYTES + 2 * sizeof(uint64_t)] ^= 1;
+	memory[CELLS_HEADER_BYTES / sizeof(*memory) + 2] ^= 1;
 	assert_false(cells_get(&cells, 5, read));
+	free(memory);
 }
 
 /* Whatever stands in the memory, reading ends and stays inside. */
