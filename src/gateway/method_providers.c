@@ -148,9 +148,16 @@ method_provider_register(
 {
 	struct envelope_fault fault;
 	struct params params;
-	int r = params_read(
-	    &params, frame->params.text, "params", register_table, REGISTER_PARAMS, &fault);
+	int r;
 
+	/* An HTTP request has nowhere to be sent calls, and its connection would not withdraw the offer. */
+	if (!to->connection->framed) {
+		answer_fail(to, ERROR_INVALID_REQUEST, "unsupported", "method",
+		    "An HTTP request cannot be sent calls; register on a WebSocket");
+		return;
+	}
+	r = params_read(
+	    &params, frame->params.text, "params", register_table, REGISTER_PARAMS, &fault);
 	if (r == 0) {
 		register_it(to, params.values, is_builtin);
 		params_fini(&params);

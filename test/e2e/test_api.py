@@ -89,8 +89,11 @@ def test_results_and_errors(session_gateway):
             (call(g, "health", Idempotency_Key="k" * 129), (400, "INVALID_REQUEST", "invalid-field", "idempotencyKey")),
             (call(g, "connections.list", {"limit": "3"}), (400, "INVALID_REQUEST", "invalid-field", "params.limit")),
             (call(g, "connections.close", {"connId": "00000000"}), (404, "INVALID_REQUEST", "not-found", "params.connId")),
-            (call(g, "events.subscribe", {}), (400, "INVALID_REQUEST", "unsupported", "method"))]:
+            (call(g, "events.subscribe", {}), (400, "INVALID_REQUEST", "unsupported", "method")),
+            (call(g, "provider.register", {"methods": ["http.echo"]}), (400, "INVALID_REQUEST", "unsupported", "method")),
+            (call(g, "provider.register"), (400, "INVALID_REQUEST", "unsupported", "method"))]:
         assert error_of(answer) == expected
+    assert "http.echo" not in [m["name"] for m in call(g, "methods.list")[2]["result"]["methods"]]
 
 
 def test_publishing(session_gateway):
