@@ -249,7 +249,7 @@ enum {
  */
 struct provider_line {
 	alignas(LAYOUT_LINE) _Atomic uint32_t conn_id;
-	_Atomic uint32_t is_full; /* it does not take what it is given: no more for now */
+	_Atomic uint32_t is_full; /* it does not take what it is given: no more at present */
 	uint32_t slot;
 	uint32_t concurrency;
 	uint32_t method_count;

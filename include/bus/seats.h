@@ -66,7 +66,7 @@ int seats_use(
 /* Seats that were granted to the process of `slot` at this row. */
 unsigned seats_granted(const struct providers *providers, unsigned slot, unsigned row);
 
-/* By the provider's worker: whether it takes no more for now. Grants what became free; then bell_ring_all. */
+/* By the provider's worker: whether it takes no more at present. Grants what became free; then bell_ring_all. */
 void seats_set_full(struct providers *providers, const struct seats_place *place, bool is_full);
 
 /* Requests in flight at this row, of all workers. */

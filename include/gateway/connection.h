@@ -77,7 +77,7 @@ struct connection {
 	struct traffic *traffic; /* bytes under way; NULL while there are none */
 	struct stream stream;
 	uint32_t id;	 /* connId; 0 for one that was refused for want of room */
-	uint32_t events; /* what the poller watches for now */
+	uint32_t events; /* what the poller watches at present */
 	enum connection_state state;
 	uint8_t
 	    ends_by; /* enum ledger_cause of the end that an HTTP answer brings; 0: its status says */
@@ -87,7 +87,7 @@ struct connection {
 	bool local;	  /* came over run/gateway.sock */
 	bool greeted;	  /* how its TLS handshake ended was counted, or there is none */
 	bool cleartext;	  /* the peer does not speak TLS where it should */
-	bool paused;	  /* the handler wants no input for now */
+	bool paused;	  /* the handler wants no input at present */
 	bool known;	  /* to the sender's ring */
 	bool stalled;	  /* the kernel took less than it was given: it says when it takes more */
 	bool blocked;	  /* past max_buffered_bytes: no input until the peer takes output */

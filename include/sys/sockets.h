@@ -40,11 +40,11 @@ const char *socket_peer_text(const struct socket_peer *peer, char ret_text[SOCKE
 
 /*
  * Sends the bytes of `count` parts, at least one, in their order, without waiting and without SIGPIPE. Returns how
- * many the kernel took, 0 where it has no room for now; -errno for a socket of no more use.
+ * many the kernel took, 0 where it has no room at present; -errno for a socket of no more use.
  */
 ssize_t socket_send(int fd, const struct iovec *parts, size_t count) must_check;
 
-/* Whether a send that failed with this errno failed only because the socket has no room for now. */
+/* Whether a send that failed with this errno failed only because the socket has no room at present. */
 bool socket_is_full(int error);
 
 /*

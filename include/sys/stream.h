@@ -24,7 +24,7 @@ void stream_init(struct stream *, int fd);
 
 /*
  * Reads into a buffer of at least STREAM_READ_MIN bytes. Returns how many came; 0: the peer has ended; -EAGAIN:
- * none for now; -EPROTONOSUPPORT: the peer does not speak TLS, see stream_strip; -EPROTO: stream_why tells;
+ * none at present; -EPROTONOSUPPORT: the peer does not speak TLS, see stream_strip; -EPROTO: stream_why tells;
  * another -errno.
  */
 ssize_t stream_read(struct stream *, char *ret, size_t cap) must_check;

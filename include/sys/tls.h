@@ -47,7 +47,7 @@ void tls_free(struct tls *);
 
 /*
  * Reads into a buffer of at least TLS_READ_MIN bytes. Returns how many came; 0: the peer has ended; -EAGAIN:
- * none for now, though the handshake may have gone on; -EPROTONOSUPPORT: the peer's first byte is none of
+ * none at present, though the handshake may have gone on; -EPROTONOSUPPORT: the peer's first byte is none of
  * TLS, and was left in the socket; -EPROTO: tls_why tells; another -errno.
  */
 ssize_t tls_read(struct tls *, char *ret, size_t cap) must_check;

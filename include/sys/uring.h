@@ -53,6 +53,6 @@ unsigned uring_submit(struct uring *uring) must_check;
 
 /*
  * The next send that did not go through whole, of those that the last uring_submit took: its owner, and how
- * many bytes the socket took, or -errno (-EAGAIN: it took none for now). False when there is none left.
+ * many bytes the socket took, or -errno (-EAGAIN: it took none at present). False when there is none left.
  */
 bool uring_next(struct uring *uring, void **ret_owner, int *ret_sent);

@@ -211,7 +211,7 @@ send_batch(struct connection *c)
 	return true;
 }
 
-/* One batch, or one gap; false when that was all for now. */
+/* One batch, or one gap; false when that was all at present. */
 static bool
 give(struct connection *c)
 {

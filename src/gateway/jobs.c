@@ -192,7 +192,7 @@ refuse(struct gateway *g, const struct mail *mail)
 	parcels_post(g->jobs->parcels, g, &letter, mail->from_generation, NULL);
 }
 
-/* The provider takes less than it is given: no more for now. */
+/* The provider takes less than it is given: no more at present. */
 static void
 watch_output(struct gateway *g, struct offering *offering)
 {
